@@ -1,0 +1,79 @@
+"""The error classes: the class of an error is an instruction.
+
+    PeerError
+    ├── TransientError      nothing happened there; later may work     -> retry, same policy for all
+    ├── UncertainError      it may have happened                       -> look up or repeat with the same key
+    ├── PermanentError      a person must change something             -> the exception desk, at once
+    │   └── UnmappedError   a word nobody mapped                       -> the desk, with the line to add
+    ├── AuthError           our key or signature is refused            -> pause the peer, one alert, orders wait
+    └── DuplicateError      it was done before                         -> adopt what exists
+"""
+
+from __future__ import annotations
+
+
+class PeerError(Exception):
+    """An exchange with a peer that did not end well.
+
+    `code` is stable and dotted (`kdniao.waybill.address_rejected`): the desk's group, the runbook page, the
+    translation key and the metric label. `peer_code` and `peer_text` are the peer's own words.
+    """
+
+    outcome = "error"
+
+    def __init__(self, code: str, message: str, *, peer_code: str = "", peer_text: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.peer_code = peer_code
+        self.peer_text = peer_text
+
+    def __str__(self) -> str:
+        said = f" (peer said {self.peer_code} {self.peer_text})".replace("  ", " ") if self.peer_code or self.peer_text else ""
+        return f"{self.message}{said} [{self.code}]"
+
+
+class TransientError(PeerError):
+    """Nothing happened at the peer; the same call may work later. `retry_after_s` is the peer's own wish."""
+
+    outcome = "transient"
+
+    def __init__(
+        self, code: str, message: str, *, peer_code: str = "", peer_text: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(code, message, peer_code=peer_code, peer_text=peer_text)
+        self.retry_after_s = retry_after_s
+
+
+class UncertainError(PeerError):
+    """The peer may have done it: timeout after sending, reset, 5xx, a body that is not the protocol's."""
+
+    outcome = "uncertain"
+
+
+class PermanentError(PeerError):
+    """The peer will say no again until a person changes the data or a setting."""
+
+    outcome = "permanent"
+
+
+class UnmappedError(PermanentError):
+    """A word of the peer that no table maps; `hint` is the line to add and where."""
+
+    outcome = "unmapped"
+
+    def __init__(self, code: str, message: str, *, hint: str, peer_code: str = "", peer_text: str = "") -> None:
+        super().__init__(code, f"{message}. {hint}", peer_code=peer_code, peer_text=peer_text)
+        self.hint = hint
+
+
+class AuthError(PeerError):
+    """Our key, signature, plan or address is refused: every further call would be refused too."""
+
+    outcome = "auth"
+
+
+class DuplicateError(PeerError):
+    """The peer holds this already but did not return it, so it must be looked up or adopted by a person."""
+
+    outcome = "duplicate"

@@ -1,0 +1,206 @@
+"""The words of the house as values: orders, parcels, waybills, tracking events. All frozen, all without I/O.
+
+Times are aware UTC datetimes, money is an integer number of fen, weight an integer number of grams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A postal address with region names as the shop spells them (`广东`, not `广东省`)."""
+
+    province: str
+    city: str
+    district: str
+    street: str
+    postcode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consignee:
+    """Who receives the parcel. `phone` is the mobile number, else the landline. Personal data: never log."""
+
+    name: str
+    phone: str
+    address: Address
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consignor:
+    """Who sends the parcel: the warehouse, from settings."""
+
+    name: str
+    phone: str
+    address: Address
+    company: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One thing still to ship. `shop_line_id` is the shop's row (ECShop rec_id); package components share it."""
+
+    shop_line_id: str
+    sku: str
+    name: str
+    quantity: int
+    price_fen: int
+    weight_g: int
+    attributes: str = ""
+    goods_id: int = 0
+    product_id: int = 0
+    package_id: int = 0
+    is_gift: bool = False
+
+
+class Queue(StrEnum):
+    """Which of the shop's three open queues an order stands in (docs: ECShop reads)."""
+
+    AWAIT_SHIP = "await_ship"
+    STAFF_NOTE = "staff_note"
+    REMAINDER = "remainder"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A paid (or COD) order as read from a shop, narrowed to what is still to ship.
+
+    `total_fen` is what the order is worth, `cod_fen` what the courier must collect (0 when paid).
+    `content_hash` changes when address, lines, amounts or shipping method change.
+    `note_id` is the shop's own unshipped delivery note when staff made one (queue STAFF_NOTE).
+    """
+
+    shop: str
+    shop_order_id: str
+    order_sn: str
+    queue: Queue
+    consignee: Consignee
+    lines: tuple[OrderLine, ...]
+    total_fen: int
+    cod_fen: int
+    shipping_code: str
+    shipping_name: str
+    placed_at: datetime
+    paid_at: datetime | None
+    content_hash: str
+    buyer_note: str = ""
+    seller_note: str = ""
+    note_id: str = ""
+    shipping_fee_fen: int = 0
+    discount_fen: int = 0
+    user_id: int = 0
+
+    @property
+    def weight_g(self) -> int:
+        return sum(line.weight_g * line.quantity for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class WaybillRequest:
+    """What a carrier needs to issue one waybill. `order_code` is our idempotency key, stored before the call."""
+
+    order_code: str
+    reference: str
+    shipper_code: str
+    order: Order
+    consignor: Consignor
+    pickup_from: datetime | None = None
+    pickup_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waybill:
+    """What the carrier issued. `adopted` says it existed before this call. `label` is the printable (HTML)."""
+
+    waybill_no: str
+    shipper_code: str
+    order_code: str
+    adopted: bool = False
+    label: str = ""
+    carrier_order_no: str = ""
+    estimated_pickup_at: datetime | None = None
+    estimated_delivery_at: datetime | None = None
+    sub_waybill_nos: tuple[str, ...] = ()
+
+
+class EventKind(StrEnum):
+    TRACE = "trace"
+    """A scan in the carrier's trace list."""
+    SNAPSHOT = "snapshot"
+    """The state of the whole parcel as pushed; placed right after its own newest trace."""
+    PICKUP = "pickup"
+    """A pickup-booking state (KDNiao push 103)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingEvent:
+    """One fact about a parcel with the time it happened.
+
+    `channel` and `raw_code` key the status table (`kdniao_state_ex`, `202`): the same number means different
+    things in different channels. `canonical` is None for a code that changes no status or that nobody mapped
+    (`is_mapped` tells which). `observed_at` is the push time; it orders snapshots only, never traces.
+    `sequence` is the position in the ascending trace list.
+    """
+
+    platform: str
+    shipper_code: str
+    waybill_no: str
+    order_code: str
+    kind: EventKind
+    event_at: datetime
+    observed_at: datetime
+    channel: str
+    raw_code: str
+    canonical: str | None
+    text: str = ""
+    location: str = ""
+    sequence: int = 0
+    is_mapped: bool = True
+    incident: str = ""
+    attention: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChange:
+    """The carrier replaced a waybill number (KDNiao 302) or the whole carrier (109)."""
+
+    order_code: str
+    old_waybill_no: str
+    new_waybill_no: str
+    new_shipper_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A verified push, read. `events` may belong to several parcels; `ignored` counts items with no meaning for status."""
+
+    events: tuple[TrackingEvent, ...]
+    changes: tuple[NumberChange, ...] = ()
+    ignored: int = 0
+    problems: tuple[str, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class ErpDocument:
+    """The ERP's own document for an order. `erp_no` may be empty while the ERP has only accepted it."""
+
+    erp_no: str
+    external_ref: str
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErpOrder:
+    """What an ERP is told of an order; `order_date` is the calendar date in the shop's zone."""
+
+    order: Order
+    external_ref: str
+    idempotency_key: str
+    order_date: str
+    waybill_no: str = ""
+    extra: dict[str, str] = field(default_factory=dict)

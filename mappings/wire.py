@@ -1,0 +1,85 @@
+"""A request and a reply as values, and what an HTTP status means by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from mappings.errors import AuthError, PermanentError, TransientError, UncertainError
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One request a connector wants sent; the gateway adds timeout, pool, limit, breaker and record.
+
+    `operation` names it in metrics (`book_waybill`). `secrets` are texts that no record may show.
+    `changes_peer` is False for pure reads: their failures are never uncertain.
+    """
+
+    operation: str
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    changes_peer: bool = True
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What came back; header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def text(self) -> str:
+        """The body as text; peers' content types are not reliable, so UTF-8 (with or without BOM) is assumed."""
+        return self.body.decode("utf-8-sig", errors="replace")
+
+
+T = TypeVar("T")
+Exchange = Generator[HttpCall, HttpReply, T]
+"""One operation with a peer: yields calls, is sent replies, returns the result, raises a `PeerError`."""
+
+
+def check_status(reply: HttpReply, code: str, *, changes_peer: bool = True) -> None:
+    """Raise the class that an HTTP status means by itself; 2xx passes and says nothing about success.
+
+    Raises TransientError (408, 425, 429, 503), AuthError (401, 403), UncertainError (other 5xx of a call that
+    changes the peer, TransientError for a read), PermanentError (other 3xx and 4xx).
+    """
+    status = reply.status
+    if 200 <= status < 300:
+        return
+    said = {"peer_code": str(status), "peer_text": reply.text()[:200]}
+    if status in (408, 425, 429, 503):
+        raise TransientError(f"{code}.unavailable", "The peer is busy or away", retry_after_s=_retry_after(reply), **said)
+    if status in (401, 403):
+        raise AuthError(f"{code}.auth", "The peer refuses our credentials", **said)
+    if status >= 500:
+        if changes_peer:
+            raise UncertainError(f"{code}.server_error", "The peer failed; it may have taken the request", **said)
+        raise TransientError(f"{code}.server_error", "The peer failed to answer a read", **said)
+    raise PermanentError(f"{code}.refused", "The peer refuses the request", **said)
+
+
+def read_json_object(reply: HttpReply, code: str, *, changes_peer: bool = True) -> dict[str, Any]:
+    """The body as a JSON object; anything else (HTML, half a body, a list) raises Uncertain- or TransientError."""
+    try:
+        value = json.loads(reply.text())
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        return value
+    said = {"peer_code": str(reply.status), "peer_text": reply.text()[:200]}
+    if changes_peer:
+        raise UncertainError(f"{code}.garbled", "The reply is not the protocol's JSON; the request may have been taken", **said)
+    raise TransientError(f"{code}.garbled", "The reply is not the protocol's JSON", **said)
+
+
+def _retry_after(reply: HttpReply) -> float | None:
+    value = reply.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else None

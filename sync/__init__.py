@@ -1,0 +1,1 @@
+"""Makes things happen: I/O and decisions. No Celery anywhere in here; Flask only under `web/`."""

@@ -1,0 +1,1 @@
+"""Says when: thin Celery tasks around the services of `sync`."""

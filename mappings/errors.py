@@ -1,12 +1,12 @@
 """The error classes: the class of an error is an instruction.
 
-    PeerError
-    ├── TransientError      nothing happened there; later may work     -> retry, same policy for all
-    ├── UncertainError      it may have happened                       -> look up or repeat with the same key
-    ├── PermanentError      a person must change something             -> the exception desk, at once
-    │   └── UnmappedError   a word nobody mapped                       -> the desk, with the line to add
-    ├── AuthError           our key or signature is refused            -> pause the peer, one alert, orders wait
-    └── DuplicateError      it was done before                         -> adopt what exists
+PeerError
+├── TransientError      nothing happened there; later may work     -> retry, same policy for all
+├── UncertainError      it may have happened                       -> look up or repeat with the same key
+├── PermanentError      a person must change something             -> the exception desk, at once
+│   └── UnmappedError   a word nobody mapped                       -> the desk, with the line to add
+├── AuthError           our key or signature is refused            -> pause the peer, one alert, orders wait
+└── DuplicateError      it was done before                         -> adopt what exists
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class PeerError(Exception):
         self.peer_text = peer_text
 
     def __str__(self) -> str:
-        said = f" (peer said {self.peer_code} {self.peer_text})".replace("  ", " ") if self.peer_code or self.peer_text else ""
-        return f"{self.message}{said} [{self.code}]"
+        words = " ".join(word for word in (self.peer_code, self.peer_text) if word)
+        return f"{self.message}{f' (the peer said: {words})' if words else ''} [{self.code}]"
 
 
 class TransientError(PeerError):

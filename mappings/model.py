@@ -177,7 +177,11 @@ class NumberChange:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A verified push, read. `events` may belong to several parcels; `ignored` counts items with no meaning for status."""
+    """A verified push, read. `events` may belong to several parcels.
+
+    `ignored` counts items that mean nothing for the status (billing, tickets); `problems` are sentences about
+    items that could not be read, without personal data: the readable items count all the same.
+    """
 
     events: tuple[TrackingEvent, ...]
     changes: tuple[NumberChange, ...] = ()

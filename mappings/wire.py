@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from mappings.errors import AuthError, PermanentError, TransientError, UncertainError
+from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +54,38 @@ def check_status(reply: HttpReply, code: str, *, changes_peer: bool = True) -> N
     status = reply.status
     if 200 <= status < 300:
         return
-    said = {"peer_code": str(status), "peer_text": reply.text()[:200]}
+    number, text = str(status), reply.text()[:200]
     if status in (408, 425, 429, 503):
-        raise TransientError(f"{code}.unavailable", "The peer is busy or away", retry_after_s=_retry_after(reply), **said)
+        raise TransientError(
+            f"{code}.unavailable",
+            "The peer is busy or away",
+            peer_code=number,
+            peer_text=text,
+            retry_after_s=_retry_after(reply),
+        )
     if status in (401, 403):
-        raise AuthError(f"{code}.auth", "The peer refuses our credentials", **said)
+        raise AuthError(f"{code}.auth", "The peer refuses our credentials", peer_code=number, peer_text=text)
     if status >= 500:
-        if changes_peer:
-            raise UncertainError(f"{code}.server_error", "The peer failed; it may have taken the request", **said)
-        raise TransientError(f"{code}.server_error", "The peer failed to answer a read", **said)
-    raise PermanentError(f"{code}.refused", "The peer refuses the request", **said)
+        raise _failed(f"{code}.server_error", "The peer failed", reply, changes_peer)
+    raise PermanentError(f"{code}.refused", "The peer refuses the request", peer_code=number, peer_text=text)
 
 
 def read_json_object(reply: HttpReply, code: str, *, changes_peer: bool = True) -> dict[str, Any]:
     """The body as a JSON object; anything else (HTML, half a body, a list) raises Uncertain- or TransientError."""
     try:
         value = json.loads(reply.text())
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         return value
-    said = {"peer_code": str(reply.status), "peer_text": reply.text()[:200]}
+    raise _failed(f"{code}.garbled", "The reply is not the protocol's JSON", reply, changes_peer)
+
+
+def _failed(code: str, message: str, reply: HttpReply, changes_peer: bool) -> PeerError:
+    number, text = str(reply.status), reply.text()[:200]
     if changes_peer:
-        raise UncertainError(f"{code}.garbled", "The reply is not the protocol's JSON; the request may have been taken", **said)
-    raise TransientError(f"{code}.garbled", "The reply is not the protocol's JSON", **said)
+        return UncertainError(code, f"{message}; the request may have been taken", peer_code=number, peer_text=text)
+    return TransientError(code, message, peer_code=number, peer_text=text)
 
 
 def _retry_after(reply: HttpReply) -> float | None:

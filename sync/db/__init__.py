@@ -1,0 +1,1 @@
+"""The record: tables, sessions, migrations, one query module a table family."""

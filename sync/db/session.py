@@ -1,0 +1,101 @@
+"""One engine a process; short transactions; SQLite and PostgreSQL by one code path.
+
+Claims are conditional UPDATEs, so no `SKIP LOCKED` is needed. On SQLite every writing transaction begins
+IMMEDIATE: it waits for its turn at the start instead of failing in the middle.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from sync.db.models import Base
+
+
+class DatabaseAway(Exception):
+    """The database did not answer within the time we are willing to wait at start."""
+
+
+def make_engine(url: str, *, pool_size: int = 8) -> Engine:
+    """An engine for our own database; creates the folder of a SQLite file."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": 30}, pool_size=pool_size)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+    return create_engine(
+        parsed,
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"connect_timeout": 5, "application_name": "ecsync"},
+    )
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get("read_only"):
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class Database:
+    """The record: `writing()` for a transaction that changes something, `reading()` for one that does not."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reader = engine.execution_options(read_only=True)
+        self.is_sqlite = engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that is committed at the end, rolled back on an exception."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads; on SQLite it takes no write lock."""
+        with Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    def insert_new(self, model: type[Base]) -> Any:
+        """`INSERT … ON CONFLICT DO NOTHING` for this database: the way a repeated fact has no effect."""
+        insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        return insert(model).on_conflict_do_nothing()
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait for the database to answer, with a bound; raises DatabaseAway with what to do."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                with self._reader.connect() as connection:
+                    connection.execute(text("SELECT 1"))
+                return
+            except OperationalError as problem:
+                if time.monotonic() > deadline:
+                    where = self.engine.url.render_as_string(hide_password=True)
+                    raise DatabaseAway(
+                        f"The database {where} did not answer for {seconds:.0f} s. Nothing was started and nothing is "
+                        f"lost. Start it, or correct ECSYNC_DATABASE_URL. It said: {str(problem.orig).strip()}"
+                    ) from None
+                time.sleep(min(1.0, seconds / 10))

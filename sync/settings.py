@@ -1,0 +1,304 @@
+"""Settings: read once from the environment into a frozen value; every problem is reported at once, by name.
+
+Every name may carry `_FILE` instead, naming a file that holds the value. `ECSYNC_ENV_FILE` names a file of
+`NAME=value` lines that is read first; the environment wins over it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from environs import EnvError, FileAwareEnv
+
+from mappings.connector import Setting, Spec
+from mappings.model import Address, Consignor
+from sync.clock import BusinessClock, parse_clock
+from sync.registry import UnknownConnector, load_connector
+
+DEFAULT_DATABASE = "sqlite:///var/ecsync.db"
+DEFAULT_BROKER = "redis://127.0.0.1:6379/0"
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; `problems` maps the variable to a sentence."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        lines = [f"  {name}: {text}" for name, text in sorted(self.problems.items())]
+        super().__init__("These settings need your attention; nothing was started:\n" + "\n".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings:
+    """One configured counterpart. `key` (`carrier.kdniao`) is its name in steps, queues and metrics."""
+
+    kind: str
+    name: str
+    connector: str
+    spec: Spec
+    config: Mapping[str, Any] = field(repr=False)
+    rate_per_s: float = 0
+    read_timeout_s: float = 15
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that no record may show."""
+        return tuple(str(self.config[s.name]) for s in self.spec.settings if s.secret and self.config.get(s.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Durations end in `_s` (seconds)."""
+
+    environment: str
+    database_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    limits_url: str = field(repr=False)
+    shops: tuple[PeerSettings, ...]
+    carriers: tuple[PeerSettings, ...]
+    erps: tuple[PeerSettings, ...]
+    consignor: Consignor = field(repr=False)
+    clock: BusinessClock
+    ship_on: str
+    retry_attempts: int
+    retry_delay_s: float
+    lease_s: float
+    requeue_after_s: float
+    poll_interval_s: float
+    relay_interval_s: float
+    pickup_sweep_interval_s: float
+    reconcile_interval_s: float
+    stale_pickup_after_s: float
+    review_delay_s: float
+    breaker_failures: int
+    breaker_probe_s: float
+    review_channel: str = field(repr=False)
+    service_channel: str = field(repr=False)
+    callback_token: str = field(repr=False)
+    callback_max_bytes: int
+    metrics_dir: str
+    startup_wait_s: float
+
+    @property
+    def peers(self) -> tuple[PeerSettings, ...]:
+        return (*self.shops, *self.carriers, *self.erps)
+
+    @property
+    def default_carrier(self) -> PeerSettings:
+        """The carrier that new orders go to: the first configured one."""
+        return self.carriers[0]
+
+
+class _Reader:
+    """Reads variables, remembers which it read and what was wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = dict(environ)
+        self.env = FileAwareEnv(strip_whitespace=True)
+        self.env._environ = self.environ
+        self.problems: dict[str, str] = {}
+        self.known: set[str] = set()
+
+    def get(self, name: str, parse: Callable[[str], Any] = str, default: Any = None, *, required: bool = False) -> Any:
+        self.known |= {name, f"{name}_FILE"}
+        try:
+            text = self.env.str(name, None)
+            if text is None or text == "":
+                if required:
+                    self.problems[name] = "is required and not set"
+                return default
+            return parse(text)
+        except (ValueError, EnvError) as problem:
+            self.problems[name] = str(problem)
+            return default
+
+    def unknown(self) -> set[str]:
+        """Variables with our prefix that nothing reads: typing mistakes that would silently do nothing."""
+        return {name for name in self.environ if name.startswith("ECSYNC_") and name not in self.known}
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number of seconds") from None
+    if value <= 0:
+        raise ValueError(f"{text} is not more than 0 seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _database(text: str) -> str:
+    scheme = text.partition("://")[0]
+    if scheme in ("postgresql", "postgres"):
+        raise ValueError("write postgresql+psycopg2://…: plain postgresql:// means another driver")
+    if scheme not in ("sqlite", "postgresql+psycopg2"):
+        raise ValueError(f"{scheme!r} is no database we run on; use postgresql+psycopg2:// or sqlite:///")
+    return text
+
+
+def _broker(text: str) -> str:
+    scheme = urlsplit(text).scheme
+    if scheme not in ("redis", "rediss", "amqp", "amqps", "pyamqp", "memory"):
+        raise ValueError(f"{scheme!r} is no broker we run on; use redis:// or amqp://")
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in parts:
+        if not part.replace("_", "").isalnum():
+            raise ValueError(f"{part!r} may hold letters, digits and _ only")
+    if len(set(parts)) != len(parts):
+        raise ValueError("a name is listed twice")
+    return parts
+
+
+def _read_setting(reader: _Reader, prefix: str, setting: Setting) -> Any:
+    name = f"{prefix}{setting.name.upper()}"
+    return reader.get(name, setting.parse, setting.default, required=setting.required)
+
+
+def _read_peer(reader: _Reader, kind: str, name: str) -> PeerSettings | None:
+    prefix = f"ECSYNC_{kind.upper()}_{name.upper()}_"
+    fallback = "ecshop_sql" if kind == "shop" else name
+    connector = reader.get(f"{prefix}CONNECTOR", default=fallback)
+    try:
+        spec: Spec = load_connector(kind, connector).spec
+    except UnknownConnector as problem:
+        reader.problems[f"{prefix}CONNECTOR"] = str(problem)
+        return None
+    return PeerSettings(
+        kind=kind,
+        name=name,
+        connector=connector,
+        spec=spec,
+        config={setting.name: _read_setting(reader, prefix, setting) for setting in spec.settings},
+        rate_per_s=reader.get(f"{prefix}RATE_PER_S", _seconds, spec.rate_per_s),
+        read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", _seconds, spec.read_timeout_s),
+    )
+
+
+def _read_peers(reader: _Reader, kind: str, variable: str) -> tuple[PeerSettings, ...]:
+    wanted: tuple[str, ...] = reader.get(variable, _names, (), required=True) or ()
+    read = (_read_peer(reader, kind, name) for name in wanted)
+    return tuple(peer for peer in read if peer is not None)
+
+
+def _read_consignor(reader: _Reader) -> Consignor:
+    def text(name: str, *, required: bool = True) -> str:
+        return str(reader.get(f"ECSYNC_SENDER_{name}", default="", required=required))
+
+    return Consignor(
+        name=text("NAME"),
+        phone=text("PHONE"),
+        company=text("COMPANY", required=False),
+        address=Address(
+            province=text("PROVINCE"),
+            city=text("CITY"),
+            district=text("DISTRICT"),
+            street=text("ADDRESS"),
+            postcode=text("POSTCODE", required=False),
+        ),
+    )
+
+
+def _read_clock(reader: _Reader, environment: str) -> BusinessClock:
+    clock: BusinessClock = reader.get("ECSYNC_SANDBOX_CLOCK", parse_clock, BusinessClock())
+    if clock.speed != 1 and environment != "sandbox":
+        reader.problems["ECSYNC_SANDBOX_CLOCK"] = "is for ECSYNC_ENVIRONMENT=sandbox only; remove it"
+    return clock
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read and check every setting; raises SettingsError with all problems at once."""
+    reader = _Reader(_with_env_file(environ))
+    get = reader.get
+    environment = get("ECSYNC_ENVIRONMENT", _one_of("production", "sandbox"), "production")
+    broker = get("ECSYNC_BROKER_URL", _broker, DEFAULT_BROKER)
+    settings = Settings(
+        environment=environment,
+        database_url=get("ECSYNC_DATABASE_URL", _database, DEFAULT_DATABASE),
+        broker_url=broker,
+        limits_url=get("ECSYNC_LIMITS_URL", default=broker if broker.startswith("redis") else "memory://"),
+        shops=_read_peers(reader, "shop", "ECSYNC_SHOPS"),
+        carriers=_read_peers(reader, "carrier", "ECSYNC_CARRIERS"),
+        erps=_read_peers(reader, "erp", "ECSYNC_ERPS"),
+        consignor=_read_consignor(reader),
+        clock=_read_clock(reader, environment),
+        ship_on=get("ECSYNC_SHIP_ON", _one_of("picked_up", "waybill"), "picked_up"),
+        retry_attempts=get("ECSYNC_RETRY_ATTEMPTS", _count, 3),
+        retry_delay_s=get("ECSYNC_RETRY_DELAY_S", _seconds, 5.0),
+        lease_s=get("ECSYNC_LEASE_S", _seconds, 60.0),
+        requeue_after_s=get("ECSYNC_REQUEUE_AFTER_S", _seconds, 10.0),
+        poll_interval_s=get("ECSYNC_POLL_INTERVAL_S", _seconds, 60.0),
+        relay_interval_s=get("ECSYNC_RELAY_INTERVAL_S", _seconds, 1.0),
+        pickup_sweep_interval_s=get("ECSYNC_PICKUP_SWEEP_INTERVAL_S", _seconds, 300.0),
+        reconcile_interval_s=get("ECSYNC_RECONCILE_INTERVAL_S", _seconds, 60.0),
+        stale_pickup_after_s=get("ECSYNC_STALE_PICKUP_AFTER_S", _seconds, 48 * 3600.0),
+        review_delay_s=get("ECSYNC_REVIEW_DELAY_S", _seconds, 72 * 3600.0),
+        breaker_failures=get("ECSYNC_BREAKER_FAILURES", _count, 5),
+        breaker_probe_s=get("ECSYNC_BREAKER_PROBE_S", _seconds, 10.0),
+        review_channel=get("ECSYNC_REVIEW_CHANNEL", default=""),
+        service_channel=get("ECSYNC_SERVICE_CHANNEL", default=""),
+        callback_token=get("ECSYNC_CALLBACK_TOKEN", default=""),
+        callback_max_bytes=get("ECSYNC_CALLBACK_MAX_BYTES", _count, 1_000_000),
+        metrics_dir=get("ECSYNC_METRICS_DIR", default=""),
+        startup_wait_s=get("ECSYNC_STARTUP_WAIT_S", _seconds, 60.0),
+    )
+    _refuse_unknown(reader)
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+OUTSIDE = ("ECSYNC_ENV_FILE", "ECSYNC_PROCESS_NAME", "ECSYNC_WEB_BIND", "ECSYNC_REQUIRE_SERVICES", "ECSYNC_WORKER_POOL")
+"""Variables that other rooms read: the supervisor, gunicorn, the tests."""
+
+
+def _refuse_unknown(reader: _Reader) -> None:
+    for name in reader.unknown():
+        if name in OUTSIDE or name.startswith("ECSYNC_TEST_"):
+            continue
+        reader.problems[name] = "is not a setting we know; check the spelling, or remove it"
+
+
+def _with_env_file(environ: Mapping[str, str]) -> dict[str, str]:
+    path = environ.get("ECSYNC_ENV_FILE")
+    if not path:
+        return dict(environ)
+    if not Path(path).is_file():
+        raise SettingsError({"ECSYNC_ENV_FILE": f"{path} is not a readable file"})
+    from_file = {name: value or "" for name, value in dotenv_values(path).items()}
+    return {**from_file, **environ}
+
+
+@cache
+def load_settings() -> Settings:
+    """The settings of this process, read once."""
+    return read_settings(os.environ)

@@ -1,0 +1,194 @@
+"""The settings of a generic REST ERP: where it is, how it lets us in, and how it spells an order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from mappings.connector import Setting
+from mappings.erps.generic_rest.order import HEADER_FACTS, LINE_FACTS, LINE_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessRule:
+    """Where a reply says whether it succeeded. Without `words`: `true` and `0` are success, nothing else is."""
+
+    field: str
+    words: tuple[str, ...] = ()
+
+    def accepts(self, value: object) -> bool:
+        if self.words:
+            return str(value).lower() in self.words
+        return value is True or str(value) == "0"
+
+
+def parse_base_url(text: str) -> str:
+    """The address without a trailing slash; plain http only to this machine. Raises ValueError."""
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("The address is not a URL: write https://host or https://host:port/path") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("The address must start with https:// and name a host")
+    if parts.scheme == "http" and not _is_this_machine(host):
+        raise ValueError("Orders carry personal data: use https:// (plain http:// is allowed to localhost only)")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("Give the bare address: credentials have their own settings, paths too")
+    return url
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_path(text: str) -> str:
+    """A path on the ERP's host. Raises ValueError."""
+    path = text.strip()
+    if not path.startswith("/") or any(mark.isspace() for mark in path):
+        raise ValueError("A path starts with / and has no spaces")
+    return path
+
+
+def parse_find_path(text: str) -> str:
+    """A path that holds `{external_ref}` where the order number goes. Raises ValueError."""
+    path = parse_path(text)
+    if "{external_ref}" not in path:
+        raise ValueError("The path must say where the order number goes: {external_ref}")
+    return path
+
+
+def parse_secret(text: str) -> str:
+    """A credential without surrounding blanks. Raises ValueError; the message never shows it."""
+    secret = text.strip()
+    if not secret.isprintable():
+        raise ValueError("The credential holds a line break or another unprintable character")
+    return secret
+
+
+def parse_token(text: str) -> str:
+    """A bearer token: visible ASCII, as RFC 6750 has it. Raises ValueError; the message never shows it."""
+    token = parse_secret(text)
+    if not token.isascii() or " " in token:
+        raise ValueError("A bearer token is one word of ASCII letters, digits and signs")
+    return token
+
+
+def parse_username(text: str) -> str:
+    """A Basic user name, which RFC 7617 forbids to hold a colon. Raises ValueError."""
+    name = parse_secret(text)
+    if ":" in name:
+        raise ValueError("A user name for Basic authentication cannot hold a colon")
+    return name
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A parser that takes one of these words only."""
+
+    def parse(text: str) -> str:
+        word = text.strip().lower()
+        if word not in words:
+            raise ValueError(f"{text!r} is not one of: {', '.join(words)}")
+        return word
+
+    return parse
+
+
+def parse_pairs(text: str) -> dict[str, str]:
+    """Read `a=b,c=d`; empty text is no pair. Raises ValueError."""
+    pairs: dict[str, str] = {}
+    for item in filter(None, (item.strip() for item in text.split(","))):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not (name and equals and value):
+            raise ValueError(f"{item!r} is not NAME=VALUE")
+        if name in pairs:
+            raise ValueError(f"{name!r} stands there twice")
+        pairs[name] = value
+    return pairs
+
+
+def parse_field_map(text: str) -> dict[str, str]:
+    """Read `order_id=orderNo,lines.sku=materialCode`: our name, then the ERP's. Raises ValueError."""
+    pairs = parse_pairs(text)
+    known = [*HEADER_FACTS, *(LINE_PREFIX + name for name in LINE_FACTS)]
+    if unknown := [name for name in pairs if name not in known]:
+        raise ValueError(f"There is no field {unknown[0]!r}; the fields are: {', '.join(known)}")
+    if dotted := [name for name in pairs.values() if "." in name]:
+        raise ValueError(f"The ERP's name {dotted[0]!r} cannot hold a dot: the document is flat")
+    return pairs
+
+
+def parse_success_rule(text: str) -> SuccessRule | None:
+    """Read `success`, `code` or, with the words for success, `code=0|200`; empty text is no rule."""
+    if not text.strip():
+        return None
+    field, _, words = (part.strip() for part in text.partition("="))
+    if not field:
+        raise ValueError(f"{text!r} is not FIELD or FIELD=WORD|WORD")
+    return SuccessRule(field, tuple(word.strip().lower() for word in words.split("|") if word.strip()))
+
+
+SETTINGS = (
+    Setting("base_url", "Address of the ERP", "ERP 地址", required=True, parse=parse_base_url),
+    Setting("auth", "bearer or basic", "认证方式：bearer 或 basic", default="bearer", parse=one_of("bearer", "basic")),
+    Setting("token", "Bearer token", "Bearer 令牌", default="", secret=True, parse=parse_token),
+    Setting("username", "User name (basic)", "用户名（basic）", default="", parse=parse_username),
+    Setting("password", "Password (basic)", "密码（basic）", default="", secret=True, parse=parse_secret),
+    Setting("order_path", "Path to post orders to", "推送订单的路径", default="/api/orders", parse=parse_path),
+    Setting(
+        "find_path",
+        "Path to look an order up; {external_ref} is the order number",
+        "查询订单的路径；{external_ref} 为订单号",
+        default="/api/orders?order_id={external_ref}",
+        parse=parse_find_path,
+    ),
+    Setting(
+        "find_field",
+        "Where the look-up's answer holds the order or the list (dotted; empty: the answer itself)",
+        "查询结果中订单或列表所在的字段（可用点号；留空为整个结果）",
+        default="",
+    ),
+    Setting(
+        "erp_no_field",
+        "Field with the ERP's number in the answer to a push (dotted)",
+        "推送结果中 ERP 单号所在的字段（可用点号）",
+        default="erp_no",
+    ),
+    Setting(
+        "find_erp_no_field",
+        "The same in an order that was looked up (empty: as above)",
+        "查询到的订单中 ERP 单号所在的字段（留空同上）",
+        default="",
+    ),
+    Setting(
+        "field_map",
+        "The ERP's field names: order_id=orderNo,lines.sku=materialCode",
+        "ERP 的字段名：order_id=orderNo,lines.sku=materialCode",
+        parse=parse_field_map,
+    ),
+    Setting(
+        "extra_fields",
+        "Constant fields to add: source=ecshop,lines.unit=PCS",
+        "附加的固定字段：source=ecshop,lines.unit=PCS",
+        parse=parse_pairs,
+    ),
+    Setting(
+        "amount_format",
+        "Amounts as JSON string or number",
+        "金额格式：string 或 number",
+        default="string",
+        parse=one_of("string", "number"),
+    ),
+    Setting(
+        "failure_field",
+        "Field that tells failure inside a 200: success, code or code=0|200 (empty: none)",
+        "HTTP 200 中表示成败的字段：success、code 或 code=0|200（留空为无）",
+        parse=parse_success_rule,
+    ),
+)

@@ -73,6 +73,7 @@ class Order:
     `total_fen` is what the order is worth, `cod_fen` what the courier must collect (0 when paid).
     `content_hash` changes when address, lines, amounts or shipping method change.
     `note_id` is the shop's own unshipped delivery note when staff made one (queue STAFF_NOTE).
+    `shipper_code` is KDNiao's code of the courier that the shop's shipping method means.
     """
 
     shop: str
@@ -94,6 +95,7 @@ class Order:
     shipping_fee_fen: int = 0
     discount_fen: int = 0
     user_id: int = 0
+    shipper_code: str = ""
 
     @property
     def weight_g(self) -> int:

@@ -1,0 +1,23 @@
+"""Buyers' text as ECShop stores it, made fit to send on."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_LOST_EMOJI = re.compile(r"\?{4,}")
+"""A four-byte character that a utf8 table could not hold is stored as `????`."""
+_SPACES = re.compile(r"\s+")
+
+
+def clean(text: str | None) -> str:
+    """One line without control characters, lost emoji and doubled blanks; full-width signs stay as typed."""
+    kept = "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign for sign in text or "")
+    visible = "".join(sign for sign in kept if unicodedata.category(sign) not in ("Cf", "Co", "Cs"))
+    return _SPACES.sub(" ", _LOST_EMOJI.sub("", visible)).strip()
+
+
+def usable_phone(*numbers: str | None) -> str:
+    """The first that has at least seven digits, or nothing."""
+    cleaned = (clean(number) for number in numbers)
+    return next((number for number in cleaned if sum(sign.isdigit() for sign in number) >= 7), "")

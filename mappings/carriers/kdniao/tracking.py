@@ -1,0 +1,208 @@
+"""Tracking: the instant query (8001), and one parcel's state and traces -> tracking events (queries and pushes)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mappings.address import clean_text
+from mappings.carriers.kdniao.results import error_of, judge
+from mappings.carriers.kdniao.settings import KdniaoSettings
+from mappings.carriers.kdniao.shippers import find_shipper
+from mappings.carriers.kdniao.times import read_time
+from mappings.carriers.kdniao.waybill import signed_call
+from mappings.errors import PermanentError, TransientError
+from mappings.model import EventKind, NumberChange, TrackingEvent
+from mappings.status import Meaning, StatusTable
+from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
+
+AREA = "kdniao.query"
+PLATFORM = "kdniao"
+COARSE, FINE, PICKUP = "kdniao_state", "kdniao_state_ex", "kdniao_pickup_103"
+
+TABLE = StatusTable.of("mappings.carriers.kdniao")
+
+WAYBILL_LENGTH, ORDER_CODE_LENGTH, SHIPPER_CODE_LENGTH = 40, 30, 20
+TEXT_LENGTH = 1000
+
+
+class UnreadableItem(ValueError):
+    """An item of a push that cannot be read; the sentence holds no personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Whose events an item tells, and when it was told (which orders snapshots, never traces)."""
+
+    shipper_code: str
+    waybill_no: str
+    order_code: str
+    told_at: datetime
+
+    def event(self, kind: EventKind, event_at: datetime, channel: str, code: str, **facts: Any) -> TrackingEvent:
+        return TrackingEvent(
+            platform=PLATFORM,
+            shipper_code=self.shipper_code,
+            waybill_no=self.waybill_no,
+            order_code=self.order_code,
+            kind=kind,
+            event_at=event_at,
+            observed_at=self.told_at,
+            channel=channel,
+            raw_code=code,
+            **facts,
+        )
+
+
+def query_call(settings: KdniaoSettings, *, shipper_code: str, waybill_no: str, phone: str) -> HttpCall:
+    """The query of one waybill; SF and some others answer only with the last four digits of a party's phone.
+
+    Raises UnmappedError `kdniao.query.shipper_unmapped`, PermanentError `kdniao.query.phone_missing`.
+    """
+    rule = find_shipper(shipper_code, AREA).customer_name
+    tail = re.sub(r"\D", "", clean_text(phone))[-4:]
+    if rule == "phone_tail" and len(tail) < 4:
+        raise PermanentError(f"{AREA}.phone_missing", f"{shipper_code} answers only with a phone's last four digits")
+    asks_tail = rule in ("phone_tail", "phone_tail_if_known")
+    query = {
+        "OrderCode": "",
+        "ShipperCode": shipper_code,
+        "LogisticCode": waybill_no,
+        "CustomerName": tail if asks_tail else settings.customer_name if rule == "merchant_code" else "",
+    }
+    text = json.dumps(query, ensure_ascii=False, separators=(",", ":"))
+    kind = settings.query_request_type
+    return signed_call("query_tracking", kind, text, settings.query_url, settings, changes_peer=False)
+
+
+def read_query(reply: HttpReply, asked: Parcel) -> tuple[TrackingEvent, ...]:
+    """All events of one waybill; empty when KDNiao knows no trace yet. Raises any PeerError but UncertainError."""
+    check_status(reply, AREA, changes_peer=False)
+    data = read_json_object(reply, AREA, changes_peer=False)
+    if field(data, "LogisticCode").casefold() not in ("", asked.waybill_no.casefold()):
+        raise TransientError(f"{AREA}.other_waybill", "KDNiao answered for another waybill than we asked about")
+    traces, state = data.get("Traces"), field(data, "State")
+    if not traces and state == "0":
+        return ()
+    if not traces and str(data.get("Success")).lower() != "true":
+        code, reason = field(data, "ResultCode") or field(data, "Code"), field(data, "Reason")
+        raise error_of(judge(code, reason), AREA, code, reason, changes_peer=False)
+    events, _ = read_parcel(data, asked)
+    return events
+
+
+def read_identity(item: Mapping[str, Any], told_at: datetime) -> Parcel:
+    """Which parcel an item is about; raises UnreadableItem when nothing names one."""
+    parcel = Parcel(field(item, "ShipperCode"), field(item, "LogisticCode"), field(item, "OrderCode"), told_at)
+    if not parcel.waybill_no and not parcel.order_code:
+        raise UnreadableItem("names neither a waybill nor an order")
+    limits = (parcel.shipper_code, SHIPPER_CODE_LENGTH), (parcel.waybill_no, WAYBILL_LENGTH)
+    for value, limit in (*limits, (parcel.order_code, ORDER_CODE_LENGTH)):
+        if len(value) > limit:
+            raise UnreadableItem(f"holds a number longer than {limit} characters")
+    return parcel
+
+
+def read_parcel(item: Mapping[str, Any], parcel: Parcel) -> tuple[tuple[TrackingEvent, ...], tuple[str, ...]]:
+    """Traces and snapshot of one parcel (pushes 101 and 102, queries), and what of it could not be read."""
+    problems: list[str] = []
+    traces = []
+    listed = item.get("Traces") or []
+    if not isinstance(listed, list):
+        listed, problems = [], ["Traces is no list"]
+    for position, row in enumerate(listed, start=1):
+        if trace := _read_trace(row, position, parcel):
+            traces.append(trace)
+        else:
+            problems.append(f"trace {position} has no readable time")
+    snapshot = _read_snapshot(item, parcel, traces)
+    if not traces and snapshot is None:
+        problems.append("holds neither a state nor a trace")
+    return (*traces, *filter(None, [snapshot])), tuple(problems)
+
+
+def _read_trace(row: object, position: int, parcel: Parcel) -> TrackingEvent | None:
+    event_at = read_time(row.get("AcceptTime")) if isinstance(row, dict) else None
+    if not isinstance(row, dict) or event_at is None:
+        return None
+    code = field(row, "Action")
+    text = " ".join(filter(None, (field(row, "AcceptStation"), field(row, "Remark"))))
+    return parcel.event(
+        EventKind.TRACE,
+        event_at,
+        FINE,
+        code,
+        text=text[:TEXT_LENGTH],
+        location=field(row, "Location"),
+        sequence=position,
+        **(_meaning(TABLE.look_up(FINE, code)) if code else {"canonical": None}),
+    )
+
+
+def _read_snapshot(item: Mapping[str, Any], parcel: Parcel, traces: list[TrackingEvent]) -> TrackingEvent | None:
+    """The state of the whole parcel, placed at its own newest trace; without traces, at the time it was told.
+
+    `sequence` 0 says that it had no traces.
+    """
+    coarse, fine = field(item, "State"), field(item, "StateEx")
+    if not coarse and not fine:
+        return None
+    newest = max(traces, key=lambda trace: (trace.event_at, trace.sequence), default=None)
+    facts = _meaning(TABLE.look_up(FINE, fine) if fine else TABLE.look_up(COARSE, coarse))
+    if fine and not facts["is_mapped"] and (fallback := TABLE.look_up(COARSE, coarse)):
+        facts = _meaning(fallback) | {"is_mapped": False}
+    if coarse == "4" and newest and newest.canonical and (not fine or not facts["is_mapped"]):
+        # State 4 stays after the problem is over: the newest trace's own code says more.
+        facts |= {"canonical": None, "incident": "", "attention": "none"}
+    if str(item.get("Success")).lower() == "false" and facts["attention"] == "none":
+        facts["attention"] = "watch"
+    return parcel.event(
+        EventKind.SNAPSHOT,
+        newest.event_at if newest else parcel.told_at,
+        FINE if fine else COARSE,
+        fine or coarse,
+        text=field(item, "Reason")[:TEXT_LENGTH],
+        location=field(item, "Location"),
+        sequence=len(traces),
+        **facts,
+    )
+
+
+def read_pickup(item: Mapping[str, Any], parcel: Parcel) -> Iterator[TrackingEvent | NumberChange]:
+    """A pickup-booking state (push 103): an event, a change of number, both, or nothing (billing, tickets).
+
+    Raises UnreadableItem when it has no time of its own: the push time is no pickup time.
+    """
+    code = field(item, "State")
+    meaning = TABLE.look_up(PICKUP, code)
+    if code in ("109", "302"):
+        old = field(item, "OldLogisticCode")
+        yield NumberChange(parcel.order_code, old, parcel.waybill_no, parcel.shipper_code)
+    if meaning is not None and meaning.canonical is None:
+        return
+    event_at = read_time(item.get("CreateTime")) or read_time(item.get("FetchTime"))
+    if not code or event_at is None:
+        raise UnreadableItem("has no state" if not code else "has no readable time")
+    text = field(item, "Reason")[:TEXT_LENGTH]
+    yield parcel.event(EventKind.PICKUP, event_at, PICKUP, code, text=text, **_meaning(meaning))
+
+
+def _meaning(meaning: Meaning | None) -> dict[str, Any]:
+    if meaning is None:
+        return {"canonical": None, "is_mapped": False, "incident": "", "attention": "watch"}
+    return {
+        "canonical": meaning.canonical,
+        "is_mapped": True,
+        "incident": meaning.incident,
+        "attention": meaning.attention,
+    }
+
+
+def field(fields: Mapping[str, Any], name: str) -> str:
+    """A text of KDNiao's; numbers are read as text, nested values and null as nothing."""
+    value = fields.get(name)
+    return clean_text(str(value)) if isinstance(value, (str, int, float)) else ""

@@ -1,4 +1,4 @@
-"""The tables. Unique keys carry the promises: one order a shop id, one step a parcel, one event a fact, one push a digest.
+"""The tables. Unique keys carry the promises: one order a shop id, one step a parcel, one push a digest.
 
 Times are aware UTC; `*_at` columns named for something in the world (placed, paid, booked, picked up, delivered) hold
 business time, the others machine time. Money is integer fen.

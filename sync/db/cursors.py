@@ -1,0 +1,22 @@
+"""Named values with the time they were written: last polls, the heartbeat, reconciliation results."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sync.clock import utc_now
+from sync.db.models import CursorRow
+
+
+def set_cursor(session: Session, name: str, value: str) -> None:
+    """Write a named value, now."""
+    session.merge(CursorRow(name=name, value=value, at=utc_now()))
+
+
+def read_cursors(session: Session, prefix: str) -> dict[str, tuple[str, datetime]]:
+    """Named values by prefix: name without the prefix -> (value, written at)."""
+    rows = session.execute(select(CursorRow).where(CursorRow.name.startswith(prefix, autoescape=True))).scalars()
+    return {row.name.removeprefix(prefix): (row.value, row.at) for row in rows}

@@ -1,0 +1,120 @@
+"""Orders and parcels between rows and values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from mappings.model import Address, Consignee, Order, OrderLine, Queue
+from sync.clock import utc_now
+from sync.db.models import OrderLineRow, OrderRow, ShipmentRow
+
+_HEADER_TEXTS = ("shipping_code", "shipping_name", "shipper_code", "buyer_note", "seller_note", "note_id")
+_HEADER_NUMBERS = ("cod_fen", "shipping_fee_fen", "discount_fen", "user_id")
+_LINE_DETAILS = ("shop_line_id", "attributes", "goods_id", "product_id", "package_id", "is_gift")
+
+
+def write_order(session: Session, order: Order, row: OrderRow | None = None) -> OrderRow:
+    """Store an order as read from the shop, new or over the row it had; lines are replaced."""
+    now = utc_now()
+    if row is None:
+        row = OrderRow(shop=order.shop, shop_order_id=order.shop_order_id, received_at=now)
+        session.add(row)
+    row.order_sn, row.queue, row.content_hash = order.order_sn, str(order.queue), order.content_hash
+    row.header, row.total_fen = _header(order), order.total_fen
+    row.placed_at, row.paid_at, row.updated_at = order.placed_at, order.paid_at, now
+    session.flush()
+    session.execute(delete(OrderLineRow).where(OrderLineRow.order_id == row.id))
+    session.add_all(_line_row(row.id, number, line) for number, line in enumerate(order.lines, 1))
+    return row
+
+
+def read_order(session: Session, row: OrderRow) -> Order:
+    """The order as it was read from the shop."""
+    lines = session.execute(
+        select(OrderLineRow).where(OrderLineRow.order_id == row.id).order_by(OrderLineRow.line_no)
+    ).scalars()
+    header = row.header
+    who = header["consignee"]
+    return Order(
+        shop=row.shop,
+        shop_order_id=row.shop_order_id,
+        order_sn=row.order_sn,
+        queue=Queue(row.queue),
+        consignee=Consignee(who["name"], who["phone"], Address(**who["address"]), who["email"]),
+        lines=tuple(_line(line) for line in lines),
+        total_fen=row.total_fen,
+        placed_at=row.placed_at,
+        paid_at=row.paid_at,
+        content_hash=row.content_hash,
+        **{name: header[name] for name in (*_HEADER_TEXTS, *_HEADER_NUMBERS)},
+    )
+
+
+def private_texts(order: Order) -> tuple[str, ...]:
+    """The personal data of an order: what every record and log must mask."""
+    who = order.consignee
+    return tuple(text for text in (who.name, who.phone, who.address.street, who.email) if text)
+
+
+def find_shipment(session: Session, order_id: int) -> ShipmentRow | None:
+    """The order's first parcel."""
+    return session.execute(
+        select(ShipmentRow).where(ShipmentRow.order_id == order_id).order_by(ShipmentRow.parcel_no).limit(1)
+    ).scalar_one_or_none()
+
+
+def find_by_sn(session: Session, order_sn: str, shop: str | None = None) -> list[OrderRow]:
+    """Our orders with this number; more than one only when several shops use the same."""
+    wanted = select(OrderRow).where(OrderRow.order_sn == order_sn).order_by(OrderRow.id)
+    if shop:
+        wanted = wanted.where(OrderRow.shop == shop)
+    return list(session.execute(wanted).scalars())
+
+
+def _header(order: Order) -> dict[str, Any]:
+    who, where = order.consignee, order.consignee.address
+    address = {name: getattr(where, name) for name in ("province", "city", "district", "street", "postcode")}
+    return {
+        "consignee": {"name": who.name, "phone": who.phone, "email": who.email, "address": address},
+        **{name: getattr(order, name) for name in (*_HEADER_TEXTS, *_HEADER_NUMBERS)},
+    }
+
+
+def _line_row(order_id: int, number: int, line: OrderLine) -> OrderLineRow:
+    return OrderLineRow(
+        order_id=order_id,
+        line_no=number,
+        sku=line.sku,
+        name=line.name,
+        quantity=line.quantity,
+        price_fen=line.price_fen,
+        weight_g=line.weight_g,
+        details={name: getattr(line, name) for name in _LINE_DETAILS},
+    )
+
+
+def _line(row: OrderLineRow) -> OrderLine:
+    return OrderLine(
+        sku=row.sku,
+        name=row.name,
+        quantity=row.quantity,
+        price_fen=row.price_fen,
+        weight_g=row.weight_g,
+        **row.details,
+    )
+
+
+def close_if_done(session: Session, row: OrderRow, unfinished: int, *, is_terminal: bool) -> None:
+    """An order is done when nothing is owed for it and its parcel has reached its end."""
+    if row.state == "open" and is_terminal and not unfinished:
+        row.state, row.done_at = "done", utc_now()
+
+
+def set_status(row: OrderRow, status: str, at: datetime | None = None) -> None:
+    """What people are shown of the order."""
+    if row.status != status:
+        row.status, row.updated_at = status, at or utc_now()

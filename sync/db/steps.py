@@ -1,0 +1,174 @@
+"""Steps: owing, claiming, finishing. Every change of state is a conditional update, so two workers never both win."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from sync.clock import utc_now
+from sync.db.models import StepRow
+
+UNFINISHED = ("owed", "running", "parked")
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Work to tell a worker about: this order owes something to this peer. Losing one costs seconds, never the work."""
+
+    order_id: int
+    peer: str
+
+
+@dataclass(slots=True)
+class StepBook:
+    """Owes steps within one transaction and remembers whom to wake after the commit."""
+
+    session: Session
+    wakes: list[Wake] = field(default_factory=list)
+
+    def owe(
+        self,
+        name: str,
+        peer: str,
+        order_id: int,
+        *,
+        shipment_id: int | None = None,
+        parcel_no: int = 0,
+        not_before: datetime | None = None,
+        again: bool = False,
+    ) -> None:
+        """Owe a step once; a step that stands there already stays as it is, unless `again` and it is over."""
+        now = utc_now()
+        due = not_before or now
+        row = self.session.execute(
+            select(StepRow).where(
+                StepRow.order_id == order_id,
+                StepRow.parcel_no == parcel_no,
+                StepRow.name == name,
+                StepRow.peer == peer,
+            )
+        ).scalar_one_or_none()
+        if row is None:
+            row = StepRow(
+                order_id=order_id, parcel_no=parcel_no, name=name, peer=peer, shipment_id=shipment_id, created_at=now
+            )
+            self.session.add(row)
+        elif not (again and row.state in ("done", "dropped")):
+            return
+        row.state, row.attempts, row.losses = "owed", 0, 0
+        row.not_before, row.finished_at = due, None
+        row.enqueued_at = now if due <= now else None
+        if due <= now:
+            self.wake(order_id, peer)
+
+    def wake(self, order_id: int, peer: str) -> None:
+        wake = Wake(order_id, peer)
+        if wake not in self.wakes:
+            self.wakes.append(wake)
+
+    def drop(self, order_id: int, *, names: tuple[str, ...] | None = None) -> None:
+        """What is still owed for an order is no longer wanted; a running step ends by itself."""
+        wanted = update(StepRow).where(StepRow.order_id == order_id, StepRow.state.in_(("owed", "parked")))
+        if names:
+            wanted = wanted.where(StepRow.name.in_(names))
+        self.session.execute(wanted.values(state="dropped", finished_at=utc_now()))
+
+
+def claim_next(session: Session, order_id: int, peer: str, lease_s: float) -> StepRow | None:
+    """Take the lease of the next due step of an order at a peer; None when nothing is due or another has it.
+
+    Steps of an order at a shop run in the order they were owed: a note comes before what is written on it.
+    """
+    now = utc_now()
+    earlier = aliased(StepRow)
+    blocked = (
+        select(earlier.id)
+        .where(
+            earlier.order_id == StepRow.order_id,
+            earlier.peer == StepRow.peer,
+            earlier.id < StepRow.id,
+            earlier.state.in_(UNFINISHED),
+        )
+        .exists()
+    )
+    wanted = (
+        select(StepRow)
+        .where(StepRow.order_id == order_id, StepRow.peer == peer, _is_claimable(now))
+        .order_by(StepRow.id)
+        .limit(1)
+    )
+    if peer.startswith("shop."):
+        wanted = wanted.where(~blocked)
+    step = session.execute(wanted).scalar_one_or_none()
+    if step is None:
+        return None
+    was_lost = step.state == "running"
+    token = secrets.token_hex(8)
+    taken = session.execute(
+        update(StepRow)
+        .where(StepRow.id == step.id, _is_claimable(now))
+        .values(
+            state="running",
+            lease_until=now + timedelta(seconds=lease_s),
+            lease_token=token,
+            losses=StepRow.losses + (1 if was_lost else 0),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        return None
+    session.refresh(step)
+    return step
+
+
+def _is_claimable(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        and_(StepRow.state == "owed", StepRow.not_before <= now),
+        and_(StepRow.state == "running", StepRow.lease_until < now),
+    )
+
+
+def hold(session: Session, step_id: int, token: str) -> StepRow | None:
+    """The step, locked, if this lease still holds; None when another worker took over."""
+    step = session.execute(select(StepRow).where(StepRow.id == step_id).with_for_update()).scalar_one_or_none()
+    if step is None or step.state != "running" or step.lease_token != token:
+        return None
+    return step
+
+
+def find_idle(
+    session: Session, *, requeue_after_s: float, queue_depths: Mapping[str, int], limit: int = 500
+) -> list[Wake]:
+    """Steps that are due and that nobody was told of, or whose message is lost; marks them as told.
+
+    A message counts as lost when the peer's queue is empty and the step was due and told longer than
+    `requeue_after_s` ago. While the queue still holds messages, theirs are waiting, not lost.
+    """
+    now = utc_now()
+    told_long_ago = now - timedelta(seconds=requeue_after_s)
+    told_very_long_ago = now - timedelta(seconds=60 * requeue_after_s)
+    busy = [queue for queue, depth in queue_depths.items() if depth > 0]
+    message_is_lost = or_(
+        StepRow.enqueued_at.is_(None),
+        and_(StepRow.enqueued_at < told_long_ago, StepRow.peer.not_in(busy)),
+        StepRow.enqueued_at < told_very_long_ago,
+    )
+    worker_is_lost = and_(StepRow.state == "running", StepRow.lease_until < now, StepRow.enqueued_at < told_long_ago)
+    idle = or_(and_(StepRow.state == "owed", StepRow.not_before <= now, message_is_lost), worker_is_lost)
+    rows = session.execute(
+        select(StepRow.id, StepRow.order_id, StepRow.peer).where(idle).order_by(StepRow.not_before).limit(limit)
+    ).all()
+    if rows:
+        session.execute(update(StepRow).where(StepRow.id.in_([row.id for row in rows])).values(enqueued_at=now))
+    return list(dict.fromkeys(Wake(row.order_id, row.peer) for row in rows))
+
+
+def count_unfinished(session: Session, order_id: int) -> int:
+    return session.execute(
+        select(func.count()).select_from(StepRow).where(StepRow.order_id == order_id, StepRow.state.in_(UNFINISHED))
+    ).scalar_one()

@@ -1,0 +1,285 @@
+"""The only way out: drives a connector's exchange and adds timeout, pool, rate limit, breaker, redaction and record."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TypeVar, cast
+
+import requests
+from limits import RateLimitItemPerSecond
+from limits.storage import Storage, storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+from requests.adapters import HTTPAdapter
+
+from mappings.errors import AuthError, PeerError, TransientError, UncertainError
+from mappings.wire import Exchange, HttpCall, HttpReply
+from sync.clock import utc_now
+from sync.metrics import Counters
+from sync.peers import PeerDoor
+from sync.redaction import readable, redact
+from sync.settings import PeerSettings
+
+T = TypeVar("T")
+
+MAX_REPLY_BYTES = 8_000_000
+"""Replies larger than this are garbage; a batch of label templates stays well below."""
+
+
+class PeerAway(Exception):
+    """The call was not made: the breaker is open, the credentials are refused, or the rate limit is used up.
+
+    Nothing happened and nothing is counted; try again at `until`.
+    """
+
+    def __init__(self, peer: str, reason: str, until: datetime) -> None:
+        super().__init__(f"{peer}: {reason}; next try at {until:%H:%M:%S} UTC")
+        self.peer = peer
+        self.reason = reason
+        self.until = until
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call as it will be recorded; texts are redacted already."""
+
+    peer: str
+    operation: str
+    started_at: datetime
+    duration_ms: int
+    outcome: str
+    code: str
+    http_status: int
+    request: str
+    reply: str
+
+
+@dataclass(slots=True)
+class CallContext:
+    """For whom a call is made: what must be masked, which try it is, and where its attempts are collected."""
+
+    private: tuple[str, ...] = ()
+    try_no: int = 1
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class Gateway:
+    """Sends what connectors want sent. One per process; sessions are per thread."""
+
+    def __init__(
+        self, peers: Iterable[PeerSettings], door: PeerDoor, counters: Counters, limits_url: str = "memory://"
+    ) -> None:
+        self._peers = {peer.key: peer for peer in peers}
+        self._door = door
+        self._counters = counters
+        self._limiter = _RateLimiter(limits_url)
+        self._local = threading.local()
+
+    def run(self, peer_key: str, exchange: Exchange[T], context: CallContext) -> T:
+        """Drive an exchange to its result; raises the connector's PeerError, or PeerAway when nothing was sent."""
+        peer = self._peers[peer_key]
+        reply: HttpReply | None = None
+        pending: _Sent | None = None
+        while True:
+            try:
+                call = exchange.send(reply) if reply is not None else next(exchange)
+            except StopIteration as end:
+                self._close(peer, pending, context, None)
+                return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped here
+            except PeerError as error:
+                self._close(peer, pending, context, error)
+                raise
+            self._close(peer, pending, context, None)
+            pending = self._send(peer, call)
+            if pending.error:
+                exchange.close()
+                self._close(peer, pending, context, pending.error)
+                raise pending.error
+            reply = pending.reply
+
+    def observe(self, peer_key: str, operation: str, work: Callable[[], T], context: CallContext) -> T:
+        """Do something at a peer that is not reached by HTTP (a shop's database), with the same door and record."""
+        self._pass_door(peer_key)
+        started, clock = utc_now(), time.monotonic()
+        error: PeerError | None = None
+        try:
+            result = work()
+        except PeerError as failure:
+            error = failure
+            raise
+        finally:
+            seconds = time.monotonic() - clock
+            outcome = error.outcome if error else "ok"
+            self._counters.count_call(peer_key, operation, outcome, is_retry=context.try_no > 1, seconds=seconds)
+            said = redact(str(error), private=context.private) if error else ""
+            code = error.code if error else ""
+            duration_ms = round(seconds * 1000)
+            context.attempts.append(Attempt(peer_key, operation, started, duration_ms, outcome, code, 0, "", said))
+            self._tell_door(peer_key, error)
+        return result
+
+    def _pass_door(self, peer_key: str) -> None:
+        closed = self._door.ask(peer_key)
+        if closed:
+            raise PeerAway(peer_key, closed.reason, closed.until)
+
+    def _tell_door(self, peer_key: str, error: PeerError | None) -> None:
+        if isinstance(error, TransientError | UncertainError):
+            self._door.failed(peer_key, str(error))
+        elif isinstance(error, AuthError):
+            self._door.refused(peer_key, str(error))
+        else:
+            self._door.succeeded(peer_key)
+
+    def _send(self, peer: PeerSettings, call: HttpCall) -> _Sent:
+        self._pass_door(peer.key)
+        wait_s = self._limiter.take(peer)
+        if wait_s:
+            raise PeerAway(peer.key, "rate limit reached", utc_now() + timedelta(seconds=wait_s))
+        started, clock = utc_now(), time.monotonic()
+        reply, error = None, None
+        try:
+            reply = self._exchange(peer, call, clock + peer.spec.connect_timeout_s + peer.read_timeout_s)
+        except requests.RequestException as failure:
+            error = _transport_error(peer, call, failure)
+        return _Sent(call, reply, error, started, time.monotonic() - clock)
+
+    def _exchange(self, peer: PeerSettings, call: HttpCall, deadline: float) -> HttpReply:
+        response = self._session().request(
+            call.method,
+            call.url,
+            data=call.body or None,
+            headers=dict(call.headers),
+            timeout=(peer.spec.connect_timeout_s, peer.read_timeout_s),
+            allow_redirects=False,
+            stream=True,
+        )
+        with response:
+            body = bytearray()
+            for chunk in response.iter_content(65536):
+                body += chunk
+                if len(body) > MAX_REPLY_BYTES:
+                    raise requests.exceptions.ContentDecodingError("the reply is larger than any real one")
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout("the reply came too slowly")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HttpReply(response.status_code, headers, bytes(body))
+
+    def _close(self, peer: PeerSettings, sent: _Sent | None, context: CallContext, error: PeerError | None) -> None:
+        """Record the call that just ended and tell the door how it went; the error's texts are redacted in place."""
+        if sent is None:
+            return
+        outcome = error.outcome if error else "ok"
+        secrets = (*peer.secrets, *sent.call.secrets)
+        status = sent.reply.status if sent.reply else 0
+        self._counters.count_call(
+            peer.key, sent.call.operation, outcome, is_retry=context.try_no > 1, seconds=sent.seconds
+        )
+        context.attempts.append(
+            Attempt(
+                peer=peer.key,
+                operation=sent.call.operation,
+                started_at=sent.started_at,
+                duration_ms=round(sent.seconds * 1000),
+                outcome=outcome,
+                code=error.code if error else "",
+                http_status=status,
+                request=redact(_request_text(sent.call), private=context.private, secrets=secrets),
+                reply=redact(_reply_text(sent), private=context.private, secrets=secrets),
+            )
+        )
+        if error is not None:
+            error.peer_text = redact(error.peer_text, private=context.private, secrets=secrets)
+            error.message = redact(error.message, private=context.private, secrets=secrets)
+        self._tell_door(peer.key, error)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False  # no .netrc may replace a peer's credentials
+            adapter = HTTPAdapter(pool_connections=16, pool_maxsize=16, max_retries=0)
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            self._local.session = session
+        return session
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        session = getattr(self._local, "session", None)
+        if session is not None:
+            session.close()
+            self._local.session = None
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    call: HttpCall
+    reply: HttpReply | None
+    error: PeerError | None
+    started_at: datetime
+    seconds: float
+
+
+class _RateLimiter:
+    """The peers' limits per credential, shared by all workers when the storage is."""
+
+    def __init__(self, url: str) -> None:
+        self._storage = cast(Storage, storage_from_string(url))
+        self._strategy = SlidingWindowCounterRateLimiter(self._storage)
+
+    def take(self, peer: PeerSettings) -> float:
+        """Seconds to wait before a call may be made; 0 when it may be made now (and is counted)."""
+        if not peer.rate_per_s:
+            return 0
+        item = RateLimitItemPerSecond(max(1, int(peer.rate_per_s)))
+        try:
+            if self._strategy.hit(item, peer.key):
+                return 0
+            return max(0.05, self._strategy.get_window_stats(item, peer.key).reset_time - time.time())
+        except Exception as problem:
+            if isinstance(problem, self._storage.base_exceptions):
+                return 0  # the limit's store is away: the peer's own limit still protects the peer
+            raise
+
+
+def _transport_error(peer: PeerSettings, call: HttpCall, failure: requests.RequestException) -> PeerError:
+    """What a failure below HTTP means: not connected is transient, anything after may have happened."""
+    where = f"{peer.name}.{call.operation}"
+    if isinstance(failure, requests.exceptions.SSLError):
+        return AuthError(f"{where}.tls", f"The TLS connection to {peer.key} failed; check the address and certificate")
+    if isinstance(failure, requests.ConnectTimeout) or _never_connected(failure):
+        return TransientError(f"{where}.unreachable", f"{peer.key} could not be reached; nothing was sent")
+    if isinstance(failure, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return AuthError(f"{where}.address", f"The address of {peer.key} is not usable; check its settings")
+    what = "timeout" if isinstance(failure, requests.Timeout) else "connection_lost"
+    if call.changes_peer:
+        return UncertainError(f"{where}.{what}", f"No complete answer from {peer.key}; it may have taken the request")
+    return TransientError(f"{where}.{what}", f"No complete answer from {peer.key}; nothing was asked to change there")
+
+
+def _never_connected(failure: BaseException) -> bool:
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(failure.args[0], "reason", None) if failure.args else None
+    return isinstance(reason, NewConnectionError)
+
+
+def _request_text(call: HttpCall) -> str:
+    return f"{call.method} {call.url}\n{readable(call.body, call.headers.get('Content-Type', ''))}"
+
+
+def _reply_text(sent: _Sent) -> str:
+    if sent.reply is None:
+        return f"(no reply: {sent.error})"
+    return f"{sent.reply.status}\n{readable(sent.reply.body, '')}"

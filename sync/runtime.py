@@ -1,0 +1,66 @@
+"""What a process needs to work, made once: settings, database, gateway, connectors, shops, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from mappings.connector import CarrierConnector, ErpConnector
+from sync import exceptions as desk
+from sync.clock import BusinessClock
+from sync.db.session import Database, make_engine
+from sync.gateway import Gateway
+from sync.metrics import Counters, share_counters
+from sync.notify import Notifier
+from sync.peers import PeerDoor
+from sync.registry import load_connector
+from sync.settings import PeerSettings, Settings
+from sync.shops.port import Shop
+
+
+class Runtime:
+    """The rooms of one process, wired. Services take it as their first argument."""
+
+    def __init__(self, settings: Settings, *, counters: Counters | None = None) -> None:
+        self.settings = settings
+        self.database = Database(make_engine(settings.database_url))
+        if counters is None and settings.metrics_dir:
+            share_counters(settings.metrics_dir)
+        self.counters = counters or Counters()
+        self.door = PeerDoor(
+            self.database,
+            failures=settings.breaker_failures,
+            probe_s=settings.breaker_probe_s,
+            on_recovered=desk.resume_after_outage,
+            on_refused=desk.report_refused_peer,
+        )
+        self.gateway = Gateway(settings.peers, self.door, self.counters, settings.limits_url)
+        self.notifier = Notifier(settings)
+
+    @property
+    def clock(self) -> BusinessClock:
+        return self.settings.clock
+
+    @cached_property
+    def carriers(self) -> dict[str, CarrierConnector]:
+        return {peer.key: load_connector("carrier", peer.connector)(peer.config) for peer in self.settings.carriers}
+
+    @cached_property
+    def erps(self) -> dict[str, ErpConnector]:
+        return {peer.key: load_connector("erp", peer.connector)(peer.config) for peer in self.settings.erps}
+
+    @cached_property
+    def shops(self) -> dict[str, Shop]:
+        return {peer.key: self._open_shop(peer) for peer in self.settings.shops}
+
+    def _open_shop(self, peer: PeerSettings) -> Shop:
+        make: Callable[..., Shop] = load_connector("shop", peer.connector)
+        return make(peer.name, peer.config)
+
+    def peer(self, key: str) -> PeerSettings:
+        return next(peer for peer in self.settings.peers if peer.key == key)
+
+    def close(self) -> None:
+        """Give back connections; the runtime must not be used afterwards."""
+        self.gateway.close()
+        self.database.engine.dispose()

@@ -1,0 +1,110 @@
+"""Applies one stored push: read it with today's tables, merge its events, say what it did."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from mappings.connector import CallbackRefused
+from mappings.errors import PeerError
+from sync import exceptions as desk
+from sync.clock import utc_now
+from sync.db.models import InboxRow
+from sync.db.steps import StepBook, Wake
+from sync.runtime import Runtime
+from sync.services.track import Merged, merge_events
+
+log = logging.getLogger(__name__)
+
+MAX_LOSSES = 5
+
+
+def find_waiting(session: Session, *, requeue_after_s: float, limit: int = 200) -> list[int]:
+    """Pushes that nobody was told of, or whose message is lost; marks them as told."""
+    now = utc_now()
+    ids = list(
+        session.execute(
+            select(InboxRow.id)
+            .where(InboxRow.verdict == "waiting", InboxRow.not_before <= now)
+            .order_by(InboxRow.id)
+            .limit(limit)
+        ).scalars()
+    )
+    if ids:
+        again_at = now + timedelta(seconds=requeue_after_s)
+        session.execute(update(InboxRow).where(InboxRow.id.in_(ids)).values(not_before=again_at))
+    return ids
+
+
+def apply_callback(rt: Runtime, inbox_id: int) -> list[Wake]:
+    """Apply a waiting push; returns whom to wake. No effect when it was applied before."""
+    with rt.database.writing() as session:
+        row = session.get(InboxRow, inbox_id, with_for_update=True)
+        if row is None or row.verdict != "waiting":
+            return []
+        row.losses += 1  # taken back when it is applied: a push that kills its worker is set aside
+        is_poison = row.losses > MAX_LOSSES
+        if is_poison:
+            _set_aside(session, row, f"its worker was lost {MAX_LOSSES} times")
+    if is_poison:
+        return []
+    with rt.database.writing() as session:
+        row = session.get_one(InboxRow, inbox_id, with_for_update=True)
+        if row.verdict != "waiting":
+            return []
+        book = StepBook(session)
+        _apply(rt, book, row)
+        row.losses, row.applied_at = 0, utc_now()
+        rt.counters.inbox.labels(row.source, row.verdict).inc()
+    return book.wakes
+
+
+def _apply(rt: Runtime, book: StepBook, row: InboxRow) -> None:
+    carrier = rt.carriers.get(row.source)
+    if carrier is None:
+        _set_aside(book.session, row, f"{row.source} is not configured any more")
+        return
+    try:
+        callback = carrier.read_callback(row.body, row.content_type, rt.clock.at(row.received_at))
+    except (CallbackRefused, PeerError) as problem:
+        _set_aside(book.session, row, str(problem))
+        return
+    merged = merge_events(rt, book, row.source, callback.events, callback.changes, inbox_id=row.id)
+    row.verdict, row.detail = _verdict(merged, callback.problems), _say(merged, callback.ignored, callback.problems)
+    if callback.problems:
+        _report(book.session, row, "; ".join(callback.problems))
+
+
+def _verdict(merged: Merged, problems: Iterable[str]) -> str:
+    if merged.unmapped:
+        return "unmapped"
+    if any(problems):
+        return "unreadable" if not merged.new else "applied"
+    if merged.new:
+        return "orphan" if merged.orphans >= merged.new else "applied"
+    return "stale"
+
+
+def _say(merged: Merged, ignored: int, problems: Iterable[str]) -> str:
+    parts = [f"{merged.new} new, {merged.known} known before, {merged.orphans} of no parcel of ours"]
+    if ignored:
+        parts.append(f"{ignored} without a status")
+    return "; ".join([*parts, *problems])
+
+
+def _set_aside(session: Session, row: InboxRow, reason: str) -> None:
+    row.verdict, row.detail = "unreadable", reason
+    _report(session, row, reason)
+
+
+def _report(session: Session, row: InboxRow, reason: str) -> None:
+    message = (
+        f"Callback {row.id} from {row.source} could not be read whole: {reason}. It is kept as received; "
+        f"after a correction replay it: ecsync callbacks replay {row.id}"
+    )
+    cause = desk.Cause("callback.unreadable", row.source, f"inbox:{row.id}", message, inbox_id=row.id)
+    desk.open_exception(session, cause)

@@ -1,0 +1,81 @@
+"""Books the waybill of a parcel: look at the shop once more, call the carrier, store number, times and label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mappings.errors import PermanentError
+from mappings.model import Waybill, WaybillRequest
+from sync.db.models import LabelRow, OrderRow, ShipmentRow
+from sync.db.orders import set_status
+from sync.db.steps import StepBook
+from sync.runtime import Runtime
+from sync.services.track import adopt_orphans
+from sync.services.withdraw import withdraw_order
+from sync.services.work import Work
+from sync.shops.port import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The shop no longer owes this parcel, so none was booked."""
+
+    standing: Standing
+
+
+def perform(rt: Runtime, work: Work) -> Waybill | Withdrawn:
+    """Ask the carrier under the parcel's own order code, so that a repeat adopts what the first call brought."""
+    shipment = _shipment(work)
+    standing = _ask_shop(rt, work)
+    if standing is not Standing.OWED and not work.may_have_happened:
+        return Withdrawn(standing)
+    request = WaybillRequest(
+        order_code=shipment.order_code,
+        reference=f"shipment:{shipment.id}",
+        shipper_code=shipment.shipper_code,
+        order=work.order,
+        consignor=rt.settings.consignor,
+    )
+    waybill = rt.gateway.run(work.peer, rt.carriers[work.peer].book_waybill(request), work.calls)
+    if not waybill.waybill_no:
+        raise PermanentError("waybill.number_missing", "The carrier accepted the order but gave no waybill number")
+    return waybill
+
+
+def record(rt: Runtime, book: StepBook, work: Work, result: Waybill | Withdrawn) -> None:
+    """Store the waybill; from now on the shop is owed its number and the parcel waits for its pickup."""
+    order = book.session.get_one(OrderRow, work.order_id)
+    if isinstance(result, Withdrawn):
+        withdraw_order(book, order, result.standing)
+        return
+    shipment = book.session.get_one(ShipmentRow, _shipment(work).id, with_for_update=True)
+    now = rt.clock.now()
+    shipment.waybill_no = result.waybill_no
+    shipment.shipper_code = result.shipper_code or shipment.shipper_code
+    shipment.carrier_order_no = result.carrier_order_no
+    shipment.booked_at = shipment.pickup_due_from = now
+    shipment.estimated_pickup_at = result.estimated_pickup_at
+    shipment.estimated_delivery_at = result.estimated_delivery_at
+    shipment.status, shipment.status_at = "info_received", now
+    set_status(order, "info_received")
+    if result.label:
+        book.session.merge(LabelRow(shipment_id=shipment.id, content=result.label))
+    shop = f"shop.{order.shop}"
+    book.owe("write_note", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
+    if rt.settings.ship_on == "waybill":
+        book.owe("write_shipped", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
+    adopt_orphans(rt, book, shipment)
+
+
+def _ask_shop(rt: Runtime, work: Work) -> Standing:
+    """The order may have been cancelled since it was read; a waybill costs money."""
+    shop, order_id = f"shop.{work.order.shop}", work.order.shop_order_id
+    return rt.gateway.observe(
+        shop, "read_standing", lambda: rt.shops[shop].read_standings([order_id])[order_id], work.calls
+    )
+
+
+def _shipment(work: Work) -> ShipmentRow:
+    if work.shipment is None:
+        raise PermanentError("waybill.parcel_missing", f"Order {work.order_sn} has a waybill step without a parcel")
+    return work.shipment

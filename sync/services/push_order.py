@@ -1,0 +1,35 @@
+"""Pushes an order to an ERP; what may have arrived before is looked up first."""
+
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+
+from mappings.model import ErpDocument, ErpOrder
+from sync.db.models import OrderRow
+from sync.db.steps import StepBook
+from sync.runtime import Runtime
+from sync.services.work import Work
+
+SHOP_ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""Order dates are calendar dates in China; the country has had one zone and no summer time since 1991."""
+
+
+def perform(rt: Runtime, work: Work) -> ErpDocument:
+    """Create the order in the ERP once, under the shop's order number."""
+    erp = rt.erps[work.peer]
+    if work.may_have_happened:
+        found = rt.gateway.run(work.peer, erp.find(work.order_sn), work.calls)
+        if found is not None:
+            return found
+    order = ErpOrder(
+        order=work.order,
+        external_ref=work.order_sn,
+        idempotency_key=f"{work.order.shop}-{work.order.shop_order_id}-{work.order_sn}",
+        order_date=work.order.placed_at.astimezone(SHOP_ZONE).strftime("%Y%m%d"),
+    )
+    return rt.gateway.run(work.peer, erp.create(order), work.calls)
+
+
+def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument) -> None:
+    """Keep the ERP's own number; an ERP that only accepted the order may give none yet."""
+    book.session.get_one(OrderRow, work.order_id).erp_no = result.erp_no or "accepted"

@@ -1,0 +1,195 @@
+"""Does what an order owes to a peer: claim the lease, call, record. The one place where attempts are counted.
+
+The peer is called between two short transactions, never inside one. Whatever happens in between, the step stays
+claimed until its lease ends, and then somebody else takes it up knowing that the outcome is uncertain.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from mappings.errors import AuthError, PeerError, TransientError, UncertainError
+from sync import exceptions as desk
+from sync.clock import utc_now
+from sync.db.models import AttemptRow, OrderRow, ShipmentRow, StepRow
+from sync.db.orders import close_if_done, private_texts, read_order
+from sync.db.steps import StepBook, Wake, claim_next, count_unfinished, hold
+from sync.gateway import CallContext, PeerAway
+from sync.runtime import Runtime
+from sync.services import book_waybill, push_order, query_pickup, send_notice, write_back
+from sync.services.track import is_terminal
+from sync.services.work import Performer, Work
+
+log = logging.getLogger(__name__)
+
+MAX_LOSSES = 5
+"""A step whose worker died this often is parked: it may be what kills them."""
+
+
+class StepParked(Exception):
+    """The step needs a person; the database and the exception list say why."""
+
+
+PERFORMERS: dict[str, Performer] = {
+    "book_waybill": book_waybill,
+    "query_pickup": query_pickup,
+    "push_order": push_order,
+    "claim_order": write_back.CLAIM,
+    "write_note": write_back.NOTE,
+    "write_shipped": write_back.SHIPPED,
+    "remind_review": send_notice.REVIEW,
+    "tell_service": send_notice.SERVICE,
+}
+
+
+def run_steps(rt: Runtime, order_id: int, peer: str) -> list[Wake]:
+    """Do all that is due for an order at a peer; returns whom to wake next.
+
+    Raises the PeerError of a step that is to be tried again after the retry delay, StepParked for one that a person
+    must look at; both are recorded before they are raised.
+    """
+    wakes: list[Wake] = []
+    with rt.database.writing() as session:
+        work = _claim(rt, session, order_id, peer)
+    while work is not None:
+        performer = PERFORMERS[work.name]
+        try:
+            result = performer.perform(rt, work)
+        except PeerAway as away:
+            _postpone(rt, work, away.until)
+            break
+        except PeerError as error:
+            _record_failure(rt, work, error)
+            raise
+        with rt.database.writing() as session:
+            book = StepBook(session, wakes)
+            if not _finish(rt, book, work, performer, result):
+                break
+            work = _claim(rt, session, order_id, peer)
+    return [wake for wake in wakes if wake != Wake(order_id, peer)]
+
+
+def _claim(rt: Runtime, session: Session, order_id: int, peer: str) -> Work | None:
+    step = claim_next(session, order_id, peer, rt.settings.lease_s)
+    if step is None:
+        return None
+    order_row = session.get_one(OrderRow, order_id)
+    if step.losses >= MAX_LOSSES:
+        message = f"Its worker was lost {step.losses} times; look at the worker's log before you retry it."
+        desk.park_step(session, step, f"{step.name}.worker_lost", message, order_row.order_sn)
+        return None
+    order = read_order(session, order_row)
+    work = Work(
+        step_id=step.id,
+        name=step.name,
+        peer=step.peer,
+        token=step.lease_token,
+        order_id=order_id,
+        parcel_no=step.parcel_no,
+        order_sn=order_row.order_sn,
+        order_row=order_row,
+        order=order,
+        shipment=session.get(ShipmentRow, step.shipment_id) if step.shipment_id else None,
+        may_have_happened=step.is_uncertain,
+        calls=CallContext(private=private_texts(order), try_no=step.attempts + step.losses + step.resumes + 1),
+    )
+    step.is_uncertain = True
+    session.flush()
+    return work
+
+
+def _finish(rt: Runtime, book: StepBook, work: Work, performer: Performer, result: Any) -> bool:
+    """Record a success and what it brought; False when another worker took over meanwhile."""
+    session = book.session
+    _save_attempts(session, work)
+    step = hold(session, work.step_id, work.token)
+    if step is None:
+        log.warning("order %s: %s took longer than its lease; another worker has it", work.order_sn, work.name)
+        return False
+    step.state, step.is_uncertain, step.finished_at = "done", False, utc_now()
+    step.last_outcome, step.last_code, step.last_message = "ok", "", ""
+    performer.record(rt, book, work, result)
+    desk.close_exceptions(session, desk.step_subject(step), "the step is done")
+    session.flush()
+    row = session.get_one(OrderRow, work.order_id)
+    if is_terminal(row.status):
+        close_if_done(session, row, count_unfinished(session, row.id), is_terminal=True)
+    rt.counters.finished.labels(work.name, work.peer, "done").inc()
+    log.info("order %s: %s done at %s", work.order_sn, work.name, work.peer)
+    return True
+
+
+def _postpone(rt: Runtime, work: Work, until: datetime) -> None:
+    """Nothing was sent: the step waits for the peer, uncounted."""
+    with rt.database.writing() as session:
+        _save_attempts(session, work)
+        step = hold(session, work.step_id, work.token)
+        if step is not None:
+            step.state, step.not_before, step.enqueued_at = "owed", until, None
+            step.is_uncertain = work.may_have_happened or any(a.outcome != "ok" for a in work.calls.attempts)
+
+
+def _record_failure(rt: Runtime, work: Work, error: PeerError) -> None:
+    """Count the failure and decide: again after the delay, wait for the peer, or a person. Raises StepParked."""
+    with rt.database.writing() as session:
+        _save_attempts(session, work)
+        step = hold(session, work.step_id, work.token)
+        if step is None:
+            return
+        step.last_outcome, step.last_code, step.last_message = error.outcome, error.code, str(error)
+        if not isinstance(error, UncertainError):
+            step.is_uncertain = work.may_have_happened
+        if isinstance(error, AuthError):
+            _owe_later(step, utc_now() + timedelta(seconds=rt.settings.breaker_probe_s))
+            return
+        step.attempts += 1
+        if isinstance(error, TransientError | UncertainError) and step.attempts < rt.settings.retry_attempts:
+            _owe_again(step, _retry_at(rt, error))
+            log.warning("order %s: %s failed at %s, again soon: %s", work.order_sn, work.name, work.peer, error)
+            return
+        desk.park_step(session, step, error.code, str(error), work.order_sn)
+        on_parked = getattr(PERFORMERS[work.name], "on_parked", None)
+        if on_parked:
+            on_parked(rt, StepBook(session), work)
+    rt.counters.finished.labels(work.name, work.peer, "parked").inc()
+    log.error("order %s: %s is parked at %s, a person must look: %s", work.order_sn, work.name, work.peer, error)
+    raise StepParked(f"order {work.order_sn}: {work.name} at {work.peer}: {error}") from error
+
+
+def _retry_at(rt: Runtime, error: PeerError) -> datetime:
+    wish = getattr(error, "retry_after_s", None) or 0
+    return utc_now() + timedelta(seconds=max(rt.settings.retry_delay_s, wish))
+
+
+def _owe_again(step: StepRow, at: datetime) -> None:
+    """A retry message is on its way for that moment, so nobody need be told."""
+    step.state, step.not_before, step.enqueued_at = "owed", at, at
+
+
+def _owe_later(step: StepRow, at: datetime) -> None:
+    step.state, step.not_before, step.enqueued_at = "owed", at, None
+
+
+def _save_attempts(session: Session, work: Work) -> None:
+    session.add_all(
+        AttemptRow(
+            order_id=work.order_id,
+            step_id=work.step_id,
+            peer=attempt.peer,
+            operation=attempt.operation,
+            try_no=work.calls.try_no,
+            started_at=attempt.started_at,
+            duration_ms=attempt.duration_ms,
+            outcome=attempt.outcome,
+            code=attempt.code,
+            http_status=attempt.http_status,
+            request=attempt.request,
+            reply=attempt.reply,
+        )
+        for attempt in work.calls.attempts
+    )
+    work.calls.attempts.clear()

@@ -1,0 +1,37 @@
+"""Stops an order that the shop no longer owes: nothing more is sent, and a person hears of what was sent already."""
+
+from __future__ import annotations
+
+from sync import exceptions as desk
+from sync.clock import utc_now
+from sync.db.models import OrderRow
+from sync.db.orders import find_shipment
+from sync.db.steps import StepBook
+from sync.shops.port import Standing
+
+WHY = {
+    Standing.WITHDRAWN: "was cancelled, returned or unpaid in the shop",
+    Standing.GONE: "was merged or deleted in the shop",
+    Standing.SHIPPED: "was shipped by hand in the shop",
+}
+
+
+def withdraw_order(book: StepBook, order: OrderRow, standing: Standing) -> None:
+    """Drop what is owed for an order; what a carrier or ERP already has goes to the desk."""
+    shipment = find_shipment(book.session, order.id)
+    book.drop(order.id)
+    order.state, order.status, order.updated_at, order.done_at = "withdrawn", str(standing), utc_now(), utc_now()
+    told = [
+        *([f"waybill {shipment.waybill_no} at {shipment.peer}"] if shipment and shipment.waybill_no else []),
+        *([f"ERP document {order.erp_no}"] if order.erp_no else []),
+    ]
+    if shipment is not None:
+        shipment.pickup_due_from = None
+    if not told:
+        return
+    message = (
+        f"Order {order.order_sn} {WHY[standing]} after {' and '.join(told)} existed. Nothing more is sent for it. "
+        "Cancel these there by hand, then resolve this line."
+    )
+    cause = desk.Cause("order.withdrawn_after_booking", f"shop.{order.shop}", f"order:{order.id}", message, order.id)
+    desk.open_exception(book.session, cause)

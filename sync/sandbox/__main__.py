@@ -1,0 +1,92 @@
+"""`python -m sync.sandbox`: the sandbox peers until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from sync.clock import BusinessClock, parse_clock
+from sync.sandbox.journeys import JourneyMix
+from sync.sandbox.server import SandboxPeers, SandboxSettings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the peers; 0 after a clean end, 2 for settings that cannot be used."""
+    given = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with SandboxPeers(_settings(given)) as peers:
+            _tell_ready(peers, given.ready_file)
+            stop.wait()
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = SandboxSettings()
+    parser = argparse.ArgumentParser(prog="python -m sync.sandbox", description=main.__doc__)
+    for peer in ("carrier", "erp", "notice"):
+        parser.add_argument(f"--{peer}-port", type=int, default=0, help="0: the system chooses")
+    parser.add_argument("--callback-url", default="", help="receiver of pushes (http)")
+    parser.add_argument("--clock", type=parse_clock, default=BusinessClock(), help="ORIGIN@STARTEDxSPEED")
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--ebusiness-id", default=default.ebusiness_id)
+    parser.add_argument("--app-key", default=default.app_key)
+    parser.add_argument("--erp-token", default=default.erp_token)
+    parser.add_argument("--unknown-skus", default="", help="comma-separated SKUs that the ERP refuses")
+    parser.add_argument("--stale-count", type=int, default=0, help="waybills that are never picked up")
+    parser.add_argument("--late-count", type=int, default=0, help="waybills picked up after more than 50 hours")
+    parser.add_argument("--pickup-pushes", action="store_true", help="push 103 as well at pickup")
+    parser.add_argument("--faults", type=json.loads, default={}, help="JSON: carrier, erp, notices, push")
+    parser.add_argument("--ready-file", type=Path, help="gets the ports as JSON once all of them listen")
+    return parser
+
+
+def _settings(given: argparse.Namespace) -> SandboxSettings:
+    return SandboxSettings(
+        carrier_port=given.carrier_port,
+        erp_port=given.erp_port,
+        notice_port=given.notice_port,
+        callback_url=given.callback_url,
+        clock=given.clock,
+        seed=given.seed,
+        ebusiness_id=given.ebusiness_id,
+        app_key=given.app_key,
+        erp_token=given.erp_token,
+        unknown_skus=frozenset(filter(None, given.unknown_skus.split(","))),
+        mix=JourneyMix(stale_count=given.stale_count, late_count=given.late_count),
+        sends_pickups=given.pickup_pushes,
+        faults=given.faults,
+    )
+
+
+def _tell_ready(peers: SandboxPeers, ready_file: Path | None) -> None:
+    ready: dict[str, Any] = {
+        "pid": os.getpid(),
+        "ports": peers.ports(),
+        "carrier_url": peers.carrier_url,
+        "erp_url": peers.erp_url,
+        "notice_url": peers.notice_url,
+    }
+    text = json.dumps(ready, indent=2)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+    if ready_file:
+        # Written whole or not at all: whoever waits for the file may read it at once.
+        draft = ready_file.with_name(ready_file.name + ".new")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(ready_file)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,176 @@
+"""A generic REST ERP: `POST /api/orders`, look-ups by order id, Bearer or Basic, idempotency keys honoured."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sync.sandbox.http import Request, Response
+from sync.sandbox.peer import Ask, Peer, json_response
+
+_ORDERS = "/api/orders"
+_MONEY_TEXT = re.compile(r"-?\d{1,12}\.\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One order as the ERP holds it, with the key and the bytes it came with."""
+
+    erp_no: str
+    key: str
+    digest: bytes
+    order: dict[str, Any]
+
+    def reply(self) -> dict[str, Any]:
+        return {"erp_no": self.erp_no, "order_id": self.order["order_id"]}
+
+
+@dataclass(slots=True)
+class SandboxErp(Peer):
+    """`token` is both the Bearer token and the password of Basic; SKUs in `unknown_skus` are refused with 422."""
+
+    token: str = ""
+    user: str = "ecsync"
+    unknown_skus: frozenset[str] = frozenset()
+    name: ClassVar[str] = "erp"
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _by_order: dict[str, Document] = field(default_factory=dict, repr=False)
+    _by_key: dict[str, Document] = field(default_factory=dict, repr=False)
+
+    def understand(self, request: Request) -> Ask:
+        path = request.path.rstrip("/")
+        if request.method == "POST" and path == _ORDERS:
+            return self._understand_create(request)
+        if request.method == "GET" and path.startswith(_ORDERS):
+            order_id = request.query.get("order_id", path[len(_ORDERS) + 1 :])
+            return Ask("find_order", order_id, lambda _: self._find(request, order_id))
+        return Ask("unknown", "", lambda _: _problem(404, "not_found", f"{request.method} {request.path}"))
+
+    def refuse_business(self, code: str, reason: str) -> Response:
+        status = int(code) if code.isdecimal() and 400 <= int(code) <= 599 else 422
+        return _problem(status, "business", reason)
+
+    def reset(self) -> None:
+        Peer.reset(self)
+        with self._lock:
+            self._by_order.clear()
+            self._by_key.clear()
+
+    def _understand_create(self, request: Request) -> Ask:
+        try:
+            order = json.loads(request.body, parse_float=Decimal)
+        except ValueError:
+            order = None
+        if not isinstance(order, dict):
+            return Ask("create_order", "", lambda _: _problem(400, "malformed", "a JSON object is expected"))
+        key = request.headers.get("idempotency-key", "")
+        return Ask("create_order", str(order.get("order_id", "")), lambda _: self._create(request, order, key))
+
+    def _create(self, request: Request, order: dict[str, Any], key: str) -> Response:
+        if not self._is_authorised(request):
+            return _unauthorised()
+        problem = find_problem(order)
+        if problem:
+            return _problem(422, "invalid", problem)
+        unknown = sorted({line["sku"] for line in order["lines"]} & self.unknown_skus)
+        if unknown:
+            return _problem(422, "unknown_sku", f"unknown SKU: {', '.join(unknown)}")
+        if key:
+            self.ledger.record_idempotency_key(order["order_id"], key)
+        with self._lock:
+            return self._create_once(order, key, hashlib.sha256(request.body).digest())
+
+    def _create_once(self, order: dict[str, Any], key: str, digest: bytes) -> Response:
+        earlier = self._by_key.get(key)
+        if earlier and earlier.digest != digest:
+            return _problem(422, "idempotency_key_reused", "this Idempotency-Key came with another body before")
+        if earlier:
+            return json_response(earlier.reply(), 201, note="adopted", headers=(("Idempotent-Replayed", "true"),))
+        order_id = order["order_id"]
+        if order_id in self._by_order:
+            return _problem(409, "duplicate", f"order {order_id} exists")
+        number = int(hashlib.sha256(f"{self.injector.seed}:{order_id}".encode()).hexdigest()[:12], 16) % 10**10
+        document = Document(f"SO{number:010d}", key, digest, order)
+        self._by_order[order_id] = document
+        if key:
+            self._by_key[key] = document
+        self.ledger.record_document(order_id, document.erp_no)
+        return json_response(document.reply(), 201, note="created")
+
+    def _find(self, request: Request, order_id: str) -> Response:
+        if not self._is_authorised(request):
+            return _unauthorised()
+        with self._lock:
+            document = self._by_order.get(order_id)
+        if document is None:
+            return json_response({"error": "not_found", "message": f"no order {order_id}"}, 404, note="not_found")
+        return json_response(document.reply(), note="found")
+
+    def _is_authorised(self, request: Request) -> bool:
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return credentials == self.token
+        try:
+            plain = base64.b64decode(credentials, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        return scheme.lower() == "basic" and plain == f"{self.user}:{self.token}"
+
+
+def find_problem(order: dict[str, Any]) -> str:
+    """The first thing wrong with an order's fields as a sentence; empty when nothing is."""
+    for name in ("order_id", "customer_name", "order_date"):
+        if not isinstance(order.get(name), str) or not order[name].strip():
+            return f"{name} is required and must be a text"
+    if not _is_money(order.get("total_amount")):
+        return "total_amount must be a number or text with at most two decimals"
+    if not _is_date(order["order_date"]):
+        return "order_date must be a date as YYYYMMDD"
+    lines = order.get("lines")
+    if not isinstance(lines, list) or not lines:
+        return "lines must hold at least one line"
+    problems = (_line_problem(number, line) for number, line in enumerate(lines, 1))
+    return next((problem for problem in problems if problem), "")
+
+
+def _line_problem(number: int, line: Any) -> str:
+    if not isinstance(line, dict) or not isinstance(line.get("sku"), str) or not line["sku"]:
+        return f"line {number}: sku is required"
+    quantity = line.get("quantity")
+    if not isinstance(quantity, int) or isinstance(quantity, bool) or quantity < 1:
+        return f"line {number}: quantity must be a whole number from 1"
+    if "price" in line and not _is_money(line["price"]):
+        return f"line {number}: price must have at most two decimals"
+    return ""
+
+
+def _is_money(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(_MONEY_TEXT.fullmatch(value))
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        return isinstance(exponent, int) and exponent >= -2
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return datetime.strptime(text, "%Y%m%d").strftime("%Y%m%d") == text  # noqa: DTZ007 - a calendar date
+    except ValueError:
+        return False
+
+
+def _problem(status: int, error: str, message: str) -> Response:
+    return json_response({"error": error, "message": message}, status, note=f"refused {status} {error}")
+
+
+def _unauthorised() -> Response:
+    return _problem(401, "unauthorised", "the credentials are not accepted")

@@ -1,0 +1,204 @@
+"""All sandbox peers in one process: a carrier, an ERP and a sink for notices, each on its own port of 127.0.0.1.
+
+Every port also answers `GET /_ledger` (`?brief=1`), `GET` and `POST /_faults`, `POST /_callback`, `POST /_reset`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Any
+
+from sync.clock import BusinessClock
+from sync.sandbox.erp import SandboxErp
+from sync.sandbox.faults import FaultInjector, Faults, PushFaults
+from sync.sandbox.http import App, HttpServer, Request, Response
+from sync.sandbox.journeys import JourneyMix
+from sync.sandbox.kdniao import SandboxKdniao
+from sync.sandbox.ledger import Ledger
+from sync.sandbox.notices import NoticeSink
+from sync.sandbox.peer import Peer, json_response
+from sync.sandbox.pushes import PushSender
+
+GATEWAY_PATH = "/kdniaosandbox/gateway/exterfaceInvoke.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """Everything the peers can be told at start; ports 0 are chosen by the system, credentials are sandbox ones.
+
+    `faults` has the sections `carrier`, `erp`, `notices` (fields of `Faults`) and `push` (fields of `PushFaults`).
+    """
+
+    carrier_port: int = 0
+    erp_port: int = 0
+    notice_port: int = 0
+    callback_url: str = ""
+    clock: BusinessClock = field(default_factory=BusinessClock)
+    seed: int = 1
+    ebusiness_id: str = "test1617571"
+    app_key: str = "sandbox-app-key"
+    erp_token: str = "sandbox-erp-token"  # noqa: S105 - opens nothing but the sandbox
+    erp_user: str = "ecsync"
+    unknown_skus: frozenset[str] = frozenset()
+    mix: JourneyMix = field(default_factory=JourneyMix)
+    push_tries: int = 6
+    push_backoff_s: float = 0.5
+    sends_pickups: bool = False
+    faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class SandboxPeers:
+    """The running peers, as a context manager; leaving it closes every port, connection and thread."""
+
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        self.settings = settings or SandboxSettings()
+        self.book = Ledger()
+        given = self.settings
+        self.sender = PushSender(
+            clock=given.clock,
+            ledger=self.book,
+            ebusiness_id=given.ebusiness_id,
+            app_key=given.app_key,
+            seed=given.seed,
+            tries=given.push_tries,
+            backoff_s=given.push_backoff_s,
+            sends_pickups=given.sends_pickups,
+        )
+        self._peers = _build_peers(given, self.book, self.sender)
+        ports = {"carrier": given.carrier_port, "erp": given.erp_port, "notices": given.notice_port}
+        self._servers = {name: HttpServer(self._with_control(peer), ports[name]) for name, peer in self._peers.items()}
+        self.configure_faults(given.faults)
+        self.sender.send_to(given.callback_url)
+
+    def __enter__(self) -> SandboxPeers:
+        started: list[HttpServer] = []
+        try:
+            for server in self._servers.values():
+                server.start()
+                started.append(server)
+        except OSError:
+            for server in started:
+                server.stop()
+            raise
+        self.sender.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.sender.stop()
+        for server in self._servers.values():
+            server.stop()
+
+    @property
+    def carrier_url(self) -> str:
+        """KDNiao's gateway, for every RequestType."""
+        return self._servers["carrier"].url + GATEWAY_PATH
+
+    @property
+    def erp_url(self) -> str:
+        """The ERP's base address, without `/api/orders`."""
+        return self._servers["erp"].url
+
+    @property
+    def notice_url(self) -> str:
+        """Where notices are posted; apprise writes it `json://127.0.0.1:PORT/notices`."""
+        return self._servers["notices"].url + "/notices"
+
+    def ports(self) -> dict[str, int]:
+        """Ports by peer: carrier, erp, notices."""
+        return {name: server.port for name, server in self._servers.items()}
+
+    def ledger(self, *, brief: bool = False) -> dict[str, Any]:
+        """What `GET /_ledger` shows; `brief` leaves out the lists of single calls and pushes."""
+        snapshot = self.book.snapshot(brief=brief)
+        snapshot["pushes"]["waiting"] = self.sender.waiting
+        return snapshot
+
+    def wait_until(self, claim: Callable[[dict[str, Any]], object], timeout_s: float = 10) -> bool:
+        """Wait until `claim` holds for the brief ledger; False when `timeout_s` machine seconds passed first."""
+        return self.book.wait_until(claim, timeout_s)
+
+    def send_callbacks_to(self, url: str) -> None:
+        """Name the receiver of pushes; those that fell due before go out at once."""
+        self.sender.send_to(url)
+
+    def configure_faults(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Replace the faults of the named sections, `{}` clears one. Raises ValueError and then changes nothing."""
+        unknown = sorted(set(sections) - {*self._peers, "push"})
+        if unknown:
+            raise ValueError(f"no section {', '.join(unknown)}; known are {', '.join(self._peers)}, push")
+        if not all(isinstance(section, Mapping) for section in sections.values()):
+            raise ValueError("each section is a JSON object")
+        read = {name: Faults.read(section) for name, section in sections.items() if name != "push"}
+        push = PushFaults.read(sections["push"]) if "push" in sections else None
+        for name, faults in read.items():
+            self._peers[name].injector.configure(faults)
+        self.sender.faults = push or self.sender.faults
+
+    def faults(self) -> dict[str, Any]:
+        """All sections as they are in force."""
+        sections = {name: asdict(peer.injector.faults) for name, peer in self._peers.items()}
+        return {**sections, "push": asdict(self.sender.faults)}
+
+    def reset(self) -> None:
+        """Forget all orders, waiting pushes and records; settings and faults stay."""
+        self.sender.forget()
+        for peer in self._peers.values():
+            peer.reset()
+        self.book.reset()
+
+    def _with_control(self, peer: Peer) -> App:
+        return lambda request: self._control(request) if request.path.startswith("/_") else peer(request)
+
+    def _control(self, request: Request) -> Response:
+        action = f"{request.method} {request.path.rstrip('/')}"
+        if action == "GET /_ledger":
+            return json_response(self.ledger(brief=request.query.get("brief", "0") != "0"))
+        if action == "GET /_faults":
+            return json_response(self.faults())
+        try:
+            if action == "POST /_faults":
+                self.configure_faults(_read_json(request))
+            elif action == "POST /_callback":
+                self.send_callbacks_to(str(_read_json(request).get("url", "")))
+            elif action == "POST /_reset":
+                self.reset()
+            else:
+                return json_response({"error": f"no {action}"}, 404)
+        except ValueError as error:
+            return json_response({"error": str(error)}, 400)
+        return json_response({"ok": True})
+
+
+def _build_peers(settings: SandboxSettings, ledger: Ledger, sender: PushSender) -> dict[str, Peer]:
+    carrier = SandboxKdniao(
+        ledger,
+        FaultInjector(settings.seed),
+        clock=settings.clock,
+        ebusiness_id=settings.ebusiness_id,
+        app_key=settings.app_key,
+        mix=settings.mix,
+        follow=sender.follow,
+    )
+    erp = SandboxErp(
+        ledger,
+        FaultInjector(settings.seed),
+        token=settings.erp_token,
+        user=settings.erp_user,
+        unknown_skus=settings.unknown_skus,
+    )
+    return {"carrier": carrier, "erp": erp, "notices": NoticeSink(ledger, FaultInjector(settings.seed))}
+
+
+def _read_json(request: Request) -> dict[str, Any]:
+    try:
+        value = json.loads(request.body or b"{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is expected")
+    return value

@@ -86,7 +86,7 @@ class SandboxKdniao(Peer):
 
     def _perform(self, form: Mapping[str, str], data: dict[str, Any] | None, draw: Draw) -> Response:
         try:
-            self._check_envelope(form)
+            self._check_envelope(form, data)
             if data is None:
                 raise Refusal(
                     "401" if form["RequestType"] in ("8001", "8002", "1002") else "103", "RequestData 格式有误"
@@ -96,7 +96,7 @@ class SandboxKdniao(Peer):
             return self.refuse_business(refusal.code, refusal.reason)
         return self._reply(body, note=note, bom=draw.bom)
 
-    def _check_envelope(self, form: Mapping[str, str]) -> None:
+    def _check_envelope(self, form: Mapping[str, str], data: dict[str, Any] | None) -> None:
         missing = next((name for name in _ENVELOPE if not form.get(name)), "")
         if missing:
             raise Refusal("101", f"缺少必要参数：{missing}")
@@ -107,7 +107,7 @@ class SandboxKdniao(Peer):
         if not hmac.compare_digest(form["DataSign"].encode(), sign(form["RequestData"], self.app_key).encode()):
             raise Refusal("102", "验证数据签名失败")
         # The real gateway reports these characters as a bad signature, not as a bad field.
-        if has_forbidden(_read_object(form["RequestData"])):
+        if has_forbidden(form["RequestData"], data):
             raise Refusal("102", "验证数据签名失败")
 
     def _dispatch(self, request_type: str, data: dict[str, Any], draw: Draw) -> tuple[dict[str, Any], str]:

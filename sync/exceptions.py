@@ -222,7 +222,7 @@ def retry_exception(session: Session, exception_id: int, actor: str, reason: str
         inbox = session.get(InboxRow, row.inbox_id, with_for_update=True)
         if inbox is None:
             return False
-        inbox.verdict, inbox.losses, inbox.not_before = "waiting", 0, utc_now()
+        inbox.verdict, inbox.tellings, inbox.not_before = "waiting", 0, utc_now()
     else:
         return False
     _resolve(session, [row], actor, f"retried. {reason}".strip())

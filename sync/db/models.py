@@ -232,9 +232,10 @@ class InboxRow(Base):
     verdict: Mapped[str] = mapped_column(String(12), default="waiting")
     detail: Mapped[str] = mapped_column(Text, default="")
     repeats: Mapped[int] = mapped_column(default=0)
-    losses: Mapped[int] = mapped_column(default=0)
+    tellings: Mapped[int] = mapped_column(default=0)
+    """How often a worker was told to apply it; more than a few means that it kills them."""
     not_before: Mapped[datetime]
-    """Not to be applied before: the lease of the worker that applies it, or the moment it was last enqueued."""
+    """Nobody is told again before."""
     applied_at: Mapped[datetime | None]
 
 

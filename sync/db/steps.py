@@ -143,8 +143,8 @@ def hold(session: Session, step_id: int, token: str) -> StepRow | None:
 
 def find_idle(
     session: Session, *, requeue_after_s: float, queue_depths: Mapping[str, int], limit: int = 500
-) -> list[Wake]:
-    """Steps that are due and that nobody was told of, or whose message is lost; marks them as told.
+) -> dict[int, Wake]:
+    """Steps that are due and that nobody was told of, or whose message is lost: step id -> whom to wake.
 
     A message counts as lost when the peer's queue is empty and the step was due and told longer than
     `requeue_after_s` ago. While the queue still holds messages, theirs are waiting, not lost.
@@ -158,14 +158,21 @@ def find_idle(
         and_(StepRow.enqueued_at < told_long_ago, StepRow.peer.not_in(busy)),
         StepRow.enqueued_at < told_very_long_ago,
     )
-    worker_is_lost = and_(StepRow.state == "running", StepRow.lease_until < now, StepRow.enqueued_at < told_long_ago)
+    worker_is_lost = and_(
+        StepRow.state == "running",
+        StepRow.lease_until < now,
+        or_(StepRow.enqueued_at.is_(None), StepRow.enqueued_at < told_long_ago),
+    )
     idle = or_(and_(StepRow.state == "owed", StepRow.not_before <= now, message_is_lost), worker_is_lost)
     rows = session.execute(
         select(StepRow.id, StepRow.order_id, StepRow.peer).where(idle).order_by(StepRow.not_before).limit(limit)
-    ).all()
-    if rows:
-        session.execute(update(StepRow).where(StepRow.id.in_([row.id for row in rows])).values(enqueued_at=now))
-    return list(dict.fromkeys(Wake(row.order_id, row.peer) for row in rows))
+    )
+    return {row.id: Wake(row.order_id, row.peer) for row in rows}
+
+
+def mark_told(session: Session, step_ids: list[int]) -> None:
+    """Remember that workers are being told of these steps now."""
+    session.execute(update(StepRow).where(StepRow.id.in_(step_ids)).values(enqueued_at=utc_now()))
 
 
 def count_unfinished(session: Session, order_id: int) -> int:

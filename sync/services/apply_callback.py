@@ -20,24 +20,33 @@ from sync.services.track import Merged, merge_events
 
 log = logging.getLogger(__name__)
 
-MAX_LOSSES = 5
+MAX_TELLINGS = 5
+"""A push that was told this often and never applied is set aside: it may be what kills the workers."""
 
 
-def find_waiting(session: Session, *, requeue_after_s: float, limit: int = 200) -> list[int]:
-    """Pushes that nobody was told of, or whose message is lost; marks them as told."""
-    now = utc_now()
-    ids = list(
-        session.execute(
-            select(InboxRow.id)
-            .where(InboxRow.verdict == "waiting", InboxRow.not_before <= now)
-            .order_by(InboxRow.id)
-            .limit(limit)
-        ).scalars()
+def find_waiting(session: Session, *, is_queue_empty: bool, limit: int = 200) -> list[int]:
+    """Pushes that nobody was told of, or, when the queue is empty, whose message is lost."""
+    wanted = (
+        select(InboxRow.id)
+        .where(InboxRow.verdict == "waiting", InboxRow.not_before <= utc_now())
+        .order_by(InboxRow.id)
+        .limit(limit)
     )
-    if ids:
-        again_at = now + timedelta(seconds=requeue_after_s)
-        session.execute(update(InboxRow).where(InboxRow.id.in_(ids)).values(not_before=again_at))
-    return ids
+    if not is_queue_empty:
+        wanted = wanted.where(InboxRow.tellings == 0)
+    return list(session.execute(wanted).scalars())
+
+
+def mark_told(session: Session, ids: list[int], *, requeue_after_s: float) -> list[int]:
+    """Remember that these pushes are being told; returns those worth telling, sets the poisonous ones aside."""
+    again_at = utc_now() + timedelta(seconds=requeue_after_s)
+    chosen = InboxRow.id.in_(ids) & (InboxRow.verdict == "waiting")
+    session.execute(update(InboxRow).where(chosen).values(not_before=again_at, tellings=InboxRow.tellings + 1))
+    poison = session.execute(select(InboxRow).where(chosen, InboxRow.tellings > MAX_TELLINGS)).scalars().all()
+    for row in poison:
+        _set_aside(session, row, f"{MAX_TELLINGS} workers were told of it and none came back")
+    set_aside = {row.id for row in poison}
+    return [inbox_id for inbox_id in ids if inbox_id not in set_aside]
 
 
 def apply_callback(rt: Runtime, inbox_id: int) -> list[Wake]:
@@ -46,20 +55,11 @@ def apply_callback(rt: Runtime, inbox_id: int) -> list[Wake]:
         row = session.get(InboxRow, inbox_id, with_for_update=True)
         if row is None or row.verdict != "waiting":
             return []
-        row.losses += 1  # taken back when it is applied: a push that kills its worker is set aside
-        is_poison = row.losses > MAX_LOSSES
-        if is_poison:
-            _set_aside(session, row, f"its worker was lost {MAX_LOSSES} times")
-    if is_poison:
-        return []
-    with rt.database.writing() as session:
-        row = session.get_one(InboxRow, inbox_id, with_for_update=True)
-        if row.verdict != "waiting":
-            return []
         book = StepBook(session)
         _apply(rt, book, row)
-        row.losses, row.applied_at = 0, utc_now()
-        rt.counters.inbox.labels(row.source, row.verdict).inc()
+        row.applied_at = utc_now()
+        source, verdict = row.source, row.verdict
+    rt.counters.inbox.labels(source, verdict).inc()
     return book.wakes
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from sqlalchemy import select
@@ -190,13 +191,8 @@ def _review_open(rt: Runtime, shop: Shop, peer: PeerSettings, polled: Polled) ->
             .all()
         )
     for chunk in _chunks(held, BATCH):
-        ids = [shop_id for _, shop_id in chunk]
-        standings = rt.gateway.observe(
-            peer.key,
-            "read_standings",
-            lambda ids=ids: shop.read_standings(ids),
-            CallContext(),  # type: ignore[misc]
-        )
+        read = partial(shop.read_standings, [shop_id for _, shop_id in chunk])
+        standings = rt.gateway.observe(peer.key, "read_standings", read, CallContext())
         for order_id, shop_id in chunk:
             if standings[shop_id] in (Standing.WITHDRAWN, Standing.GONE):
                 _withdraw(rt, order_id, standings[shop_id], polled)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sync.db import steps
 from sync.db.steps import Wake, find_idle
 from sync.runtime import Runtime
+from sync.services import apply_callback as inbox
 from sync.services.apply_callback import find_waiting
+
+CALLBACKS = "callbacks"
+"""The queue of pushes to apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +24,17 @@ class Relayed:
 
 
 def relay(rt: Runtime, queue_depths: Mapping[str, int]) -> Relayed:
-    """Find owed steps and waiting pushes that no message speaks of; `queue_depths` is what the broker holds."""
+    """Find owed steps and waiting pushes that no message speaks of; `queue_depths` is what the broker holds.
+
+    Looking takes no write lock; only a find is marked.
+    """
     wait_s = rt.settings.requeue_after_s
+    with rt.database.reading() as session:
+        idle = find_idle(session, requeue_after_s=wait_s, queue_depths=queue_depths)
+        waiting = find_waiting(session, is_queue_empty=not queue_depths.get(CALLBACKS))
+    if not idle and not waiting:
+        return Relayed([], [])
     with rt.database.writing() as session:
-        wakes = find_idle(session, requeue_after_s=wait_s, queue_depths=queue_depths)
-        return Relayed(wakes, find_waiting(session, requeue_after_s=wait_s))
+        steps.mark_told(session, list(idle))
+        told = inbox.mark_told(session, waiting, requeue_after_s=wait_s)
+    return Relayed(list(dict.fromkeys(idle.values())), told)

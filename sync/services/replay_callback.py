@@ -20,7 +20,7 @@ def replay_callback(rt: Runtime, inbox_id: int, actor: str) -> tuple[str, str, l
         row = session.get(InboxRow, inbox_id, with_for_update=True)
         if row is None:
             raise NoSuchCallback(f"There is no callback {inbox_id} in the inbox")
-        row.verdict, row.losses, row.not_before = "waiting", 0, utc_now()
+        row.verdict, row.tellings, row.not_before = "waiting", 1, utc_now()
         desk.close_exceptions(session, f"inbox:{inbox_id}", f"replayed by {actor}")
         session.add(AuditRow(at=utc_now(), actor=actor, action="callbacks.replay", subject=f"inbox:{inbox_id}"))
     wakes = apply_callback(rt, inbox_id)

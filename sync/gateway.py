@@ -60,10 +60,14 @@ class Attempt:
 
 @dataclass(slots=True)
 class CallContext:
-    """For whom a call is made: what must be masked, which try it is, and where its attempts are collected."""
+    """For whom a call is made: what must be masked, which try it is, and where its attempts are collected.
+
+    `peer_date` is the newest `Date` header that came back: the peer's clock.
+    """
 
     private: tuple[str, ...] = ()
     try_no: int = 1
+    peer_date: str = ""
     attempts: list[Attempt] = field(default_factory=list)
 
 
@@ -100,6 +104,7 @@ class Gateway:
                 self._close(peer, pending, context, pending.error)
                 raise pending.error
             reply = pending.reply
+            context.peer_date = reply.headers.get("date", "") if reply else ""
 
     def observe(self, peer_key: str, operation: str, work: Callable[[], T], context: CallContext) -> T:
         """Do something at a peer that is not reached by HTTP (a shop's database), with the same door and record."""

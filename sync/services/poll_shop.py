@@ -66,6 +66,16 @@ def poll_shop(rt: Runtime, shop_key: str) -> Polled:
     return polled
 
 
+def take_in_one(rt: Runtime, shop_key: str, order: Order) -> OrderRow:
+    """Take in a single order that the shop owes, as a poll would; returns its row."""
+    peer = rt.peer(shop_key)
+    with rt.database.writing() as session:
+        _take_in(rt, StepBook(session), peer, [order], Polled())
+        return session.execute(
+            select(OrderRow).where(OrderRow.shop == peer.name, OrderRow.shop_order_id == order.shop_order_id)
+        ).scalar_one()
+
+
 def _batches(shop: Shop, now: datetime) -> list[list[Order | Unreadable]]:
     orders: Iterator[Order | Unreadable] = iter(shop.read_open(now))
     batches = []

@@ -85,25 +85,12 @@ def claim_next(session: Session, order_id: int, peer: str, lease_s: float) -> St
     Steps of an order at a shop run in the order they were owed: a note comes before what is written on it.
     """
     now = utc_now()
-    earlier = aliased(StepRow)
-    blocked = (
-        select(earlier.id)
-        .where(
-            earlier.order_id == StepRow.order_id,
-            earlier.peer == StepRow.peer,
-            earlier.id < StepRow.id,
-            earlier.state.in_(UNFINISHED),
-        )
-        .exists()
-    )
     wanted = (
         select(StepRow)
-        .where(StepRow.order_id == order_id, StepRow.peer == peer, _is_claimable(now))
+        .where(StepRow.order_id == order_id, StepRow.peer == peer, _is_claimable(now), ~_is_blocked())
         .order_by(StepRow.id)
         .limit(1)
     )
-    if peer.startswith("shop."):
-        wanted = wanted.where(~blocked)
     step = session.execute(wanted).scalar_one_or_none()
     if step is None:
         return None
@@ -124,6 +111,18 @@ def claim_next(session: Session, order_id: int, peer: str, lease_s: float) -> St
         return None
     session.refresh(step)
     return step
+
+
+def _is_blocked() -> ColumnElement[bool]:
+    """Whether an earlier step of the order at the same shop is not over yet."""
+    earlier = aliased(StepRow)
+    unfinished = select(earlier.id).where(
+        earlier.order_id == StepRow.order_id,
+        earlier.peer == StepRow.peer,
+        earlier.id < StepRow.id,
+        earlier.state.in_(UNFINISHED),
+    )
+    return and_(StepRow.peer.startswith("shop."), unfinished.exists())
 
 
 def _is_claimable(now: datetime) -> ColumnElement[bool]:
@@ -165,7 +164,10 @@ def find_idle(
     )
     idle = or_(and_(StepRow.state == "owed", StepRow.not_before <= now, message_is_lost), worker_is_lost)
     rows = session.execute(
-        select(StepRow.id, StepRow.order_id, StepRow.peer).where(idle).order_by(StepRow.not_before).limit(limit)
+        select(StepRow.id, StepRow.order_id, StepRow.peer)
+        .where(idle, ~_is_blocked())
+        .order_by(StepRow.not_before)
+        .limit(limit)
     )
     return {row.id: Wake(row.order_id, row.peer) for row in rows}
 

@@ -191,15 +191,11 @@ def _revive(rt: Runtime, book: StepBook, peer: PeerSettings, row: OrderRow, orde
 def _review_open(rt: Runtime, shop: Shop, peer: PeerSettings, polled: Polled) -> None:
     """Look again at every order we hold open before its waybill or pickup: the shop may have withdrawn it."""
     with rt.database.reading() as session:
-        held = (
-            session.execute(
-                select(OrderRow.id, OrderRow.shop_order_id)
-                .outerjoin(ShipmentRow, ShipmentRow.order_id == OrderRow.id)
-                .where(OrderRow.shop == peer.name, OrderRow.state == "open", ShipmentRow.pickup_at.is_(None))
-            )
-            .tuples()
-            .all()
-        )
+        held = session.execute(
+            select(OrderRow.id, OrderRow.shop_order_id)
+            .outerjoin(ShipmentRow, ShipmentRow.order_id == OrderRow.id)
+            .where(OrderRow.shop == peer.name, OrderRow.state == "open", ShipmentRow.pickup_at.is_(None))
+        ).all()
     for chunk in _chunks(held, BATCH):
         read = partial(shop.read_standings, [shop_id for _, shop_id in chunk])
         standings = rt.gateway.observe(peer.key, "read_standings", read, CallContext())

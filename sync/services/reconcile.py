@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import Session
 
-from sync.db.cursors import set_cursor
+from sync.db.cursors import read_cursors, set_cursor
 from sync.db.models import ExceptionGroupRow, ExceptionRow, OrderRow, ShipmentRow, StepRow
 from sync.gateway import CallContext
 from sync.runtime import Runtime
+from sync.shops.port import Shop
 
 
 @dataclass(frozen=True, slots=True)
 class Conservation:
-    """One shop's account of its paid orders; `unaccounted` lists order ids of the shop that are nowhere."""
+    """One shop's account of its paid orders; `unaccounted` lists order ids of the shop that are nowhere.
+
+    `unseen` orders are paid and not taken in yet; one that a whole poll has passed over is unaccounted.
+    """
 
     paid: int
     in_flight: int
     done: int
     with_person: int
     withdrawn: int
+    unseen: tuple[str, ...]
     unaccounted: tuple[str, ...]
 
     @property
     def difference(self) -> int:
-        return self.paid - self.in_flight - self.done - self.with_person
+        return self.paid - self.in_flight - self.done - self.with_person - len(set(self.unseen) - set(self.unaccounted))
 
 
 def reconcile_shop(rt: Runtime, shop_key: str) -> Conservation:
@@ -38,41 +44,55 @@ def reconcile_shop(rt: Runtime, shop_key: str) -> Conservation:
     has not withdrawn. The shop is read first: an order paid while we count cannot look lost.
     """
     shop, peer = rt.shops[shop_key], rt.peer(shop_key)
-    paid_now = rt.gateway.observe(shop_key, "paid_ids", lambda: set(shop.paid_ids()), CallContext())
+    name = f"conservation.{shop_key}"
     with rt.database.reading() as session:
-        account = _count(session, peer.name, shop_key, paid_now)
+        before = _last_unseen(session, name, f"poll.{shop_key}")
+    read = partial(_paid_ids, shop, rt.clock.now())
+    paid_now = rt.gateway.observe(shop_key, "paid_ids", read, CallContext())
+    with rt.database.reading() as session:
+        account = _count(session, peer.name, shop_key, paid_now, before)
     with rt.database.writing() as session:
-        value = {**asdict(account), "difference": account.difference}
-        set_cursor(session, f"conservation.{shop_key}", json.dumps(value))
+        set_cursor(session, name, json.dumps({**asdict(account), "difference": account.difference}))
     return account
 
 
-def _count(session: Session, shop: str, shop_key: str, paid_now: Iterable[str]) -> Conservation:
-    held = {
-        row.shop_order_id: row
-        for row in session.execute(_buckets(shop))
-        if row.state != "withdrawn" or row.shop_order_id in set(paid_now)
-    }
-    withdrawn = session.execute(
-        select(func.count()).select_from(OrderRow).where(OrderRow.shop == shop, OrderRow.state == "withdrawn")
-    ).scalar_one()
-    unreadable = set(_unreadable_ids(session, shop_key))
+def _paid_ids(shop: Shop, now: datetime) -> frozenset[str]:
+    return frozenset(shop.paid_ids(now))
+
+
+def _last_unseen(session: Session, name: str, poll_name: str) -> frozenset[str]:
+    """Orders that were unseen at the last check, if a poll has been finished since then."""
+    cursors = read_cursors(session, "")
+    if name not in cursors or poll_name not in cursors or cursors[poll_name][1] < cursors[name][1]:
+        return frozenset()
+    return frozenset(json.loads(cursors[name][0]).get("unseen", ()))
+
+
+def _count(
+    session: Session, shop: str, shop_key: str, paid_now: frozenset[str], unseen_before: frozenset[str]
+) -> Conservation:
+    rows = session.execute(_buckets(shop)).all()
+    withdrawn = {row.shop_order_id for row in rows if row.state == "withdrawn"} - paid_now
+    held = {row.shop_order_id: row for row in rows if row.shop_order_id not in withdrawn}
+    unreadable = _unreadable_ids(session, shop_key)
     with_person = {key for key, row in held.items() if row.with_person} | (unreadable - set(held))
     done = {key for key, row in held.items() if row.state != "open"} - with_person
     in_flight = {key for key, row in held.items() if row.state == "open" and row.is_moving} - with_person
-    paid = set(paid_now) | set(held) | unreadable
-    lost = paid - with_person - done - in_flight
+    paid = paid_now | set(held) | unreadable
+    nowhere = paid - with_person - done - in_flight
+    unseen = nowhere - set(held)
     return Conservation(
         paid=len(paid),
         in_flight=len(in_flight),
         done=len(done),
         with_person=len(with_person),
-        withdrawn=withdrawn,
-        unaccounted=tuple(sorted(lost)[:20]),
+        withdrawn=len(withdrawn),
+        unseen=tuple(sorted(unseen)),
+        unaccounted=tuple(sorted(nowhere - (unseen - unseen_before))),
     )
 
 
-def _buckets(shop: str):  # type: ignore[no-untyped-def]  # the row type of this select cannot be spelled
+def _buckets(shop: str) -> Select[str, str, bool, bool]:
     """Each order we hold: its state, whether a person has it, whether something will still move it."""
     with_person = exists().where(ExceptionRow.order_id == OrderRow.id, ExceptionRow.resolved_at.is_(None))
     owed = exists().where(StepRow.order_id == OrderRow.id, StepRow.state.in_(("owed", "running")))
@@ -85,7 +105,7 @@ def _buckets(shop: str):  # type: ignore[no-untyped-def]  # the row type of this
     ).where(OrderRow.shop == shop)
 
 
-def _unreadable_ids(session: Session, shop_key: str) -> list[str]:
+def _unreadable_ids(session: Session, shop_key: str) -> frozenset[str]:
     """Orders that were never taken in because they cannot be read: a person has them."""
     subjects = session.execute(
         select(ExceptionRow.subject)
@@ -97,4 +117,4 @@ def _unreadable_ids(session: Session, shop_key: str) -> list[str]:
             ExceptionRow.subject.startswith(f"{shop_key}:", autoescape=True),
         )
     ).scalars()
-    return [subject.removeprefix(f"{shop_key}:") for subject in subjects]
+    return frozenset(subject.removeprefix(f"{shop_key}:") for subject in subjects)

@@ -22,7 +22,7 @@ def sweep_pickups(rt: Runtime, limit: int = 500) -> list[Wake]:
         .limit(limit)
     )
     with rt.database.reading() as session:
-        found = session.execute(wanted).tuples().all()
+        found = session.execute(wanted).all()
     if not found:
         return []
     with rt.database.writing() as session:

@@ -217,9 +217,7 @@ def _lock_parcels(
             select(WaybillAliasRow.waybill_no, WaybillAliasRow.shipment_id).where(
                 WaybillAliasRow.peer == peer, WaybillAliasRow.waybill_no.in_(numbers)
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     found = session.execute(
         select(ShipmentRow)

@@ -86,7 +86,7 @@ class Shop(Protocol):
         """Show the parcel as shipped at `parcel.shipped_at`. Idempotent, safe to repeat after a crash anywhere."""
         ...
 
-    def paid_ids(self) -> Iterable[str]:
+    def paid_ids(self, now: datetime) -> Iterable[str]:
         """Ids of all settled orders in the open queues: the shop's side of the conservation check."""
         ...
 

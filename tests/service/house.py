@@ -1,0 +1,150 @@
+"""A whole house in one process: sandbox shop and peers, our runtime, and a worker loop that the test drives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine, select, update
+
+from mappings.errors import PeerError
+from sync.clock import BusinessClock, utc_now
+from sync.db.migrate import migrate
+from sync.db.models import OrderRow, ShipmentRow, StepRow
+from sync.db.steps import Wake
+from sync.metrics import Counters
+from sync.runtime import Runtime
+from sync.sandbox.server import SandboxPeers, SandboxSettings
+from sync.sandbox.shop import create_shop, read_ledger, seed_orders
+from sync.services.apply_callback import apply_callback
+from sync.services.poll_shop import Polled, poll_shop
+from sync.services.relay import relay
+from sync.services.run_steps import StepParked, run_steps
+from sync.settings import Settings, read_settings
+
+SHOP = "shop.main"
+
+
+def environment(tmp_path: Path, peers: SandboxPeers, **more: str) -> dict[str, str]:
+    """The variables of a sandbox installation."""
+    given = peers.settings
+    return {
+        "ECSYNC_ENVIRONMENT": "sandbox",
+        "ECSYNC_DATABASE_URL": f"sqlite:///{tmp_path}/ecsync.db",
+        "ECSYNC_BROKER_URL": "memory://",
+        "ECSYNC_SHOPS": "main",
+        "ECSYNC_SHOP_MAIN_DSN": f"sqlite:///{tmp_path}/shop.db",
+        "ECSYNC_SHOP_MAIN_ENVIRONMENT": "sandbox",
+        "ECSYNC_CARRIERS": "kdniao",
+        "ECSYNC_CARRIER_KDNIAO_ORDER_URL": peers.carrier_url,
+        "ECSYNC_CARRIER_KDNIAO_QUERY_URL": peers.carrier_url,
+        "ECSYNC_CARRIER_KDNIAO_EBUSINESS_ID": given.ebusiness_id,
+        "ECSYNC_CARRIER_KDNIAO_APP_KEY": given.app_key,
+        "ECSYNC_CARRIER_KDNIAO_RATE_PER_S": "1000",
+        "ECSYNC_ERPS": "generic_rest",
+        "ECSYNC_ERP_GENERIC_REST_BASE_URL": peers.erp_url,
+        "ECSYNC_ERP_GENERIC_REST_TOKEN": given.erp_token,
+        "ECSYNC_SENDER_NAME": "测试仓",
+        "ECSYNC_SENDER_PHONE": "13800000000",
+        "ECSYNC_SENDER_PROVINCE": "广东",
+        "ECSYNC_SENDER_CITY": "深圳",
+        "ECSYNC_SENDER_DISTRICT": "南山区",
+        "ECSYNC_SENDER_ADDRESS": "科技园路1号",
+        "ECSYNC_RETRY_DELAY_S": "0.01",
+        "ECSYNC_SERVICE_CHANNEL": peers.notice_url.replace("http://", "json://"),
+        "ECSYNC_REVIEW_CHANNEL": peers.notice_url.replace("http://", "json://"),
+        **more,
+    }
+
+
+@dataclass
+class House:
+    """What a test holds: the runtime, the shop's database, the peers' ledger, and the worker's hands."""
+
+    rt: Runtime
+    shop: Engine
+    peers: SandboxPeers
+
+    def poll(self) -> Polled:
+        """Poll the shop and serve what it found."""
+        found = poll_shop(self.rt, SHOP)
+        self.serve(found.wakes)
+        return found
+
+    def serve(self, wakes: list[Wake]) -> None:
+        """Do what these wakes ask for and what follows from it; failures are recorded, as in a worker."""
+        waiting = list(wakes)
+        while waiting:
+            wake = waiting.pop(0)
+            try:
+                waiting += run_steps(self.rt, wake.order_id, wake.peer)
+            except (PeerError, StepParked):
+                continue
+
+    def settle(self, rounds: int = 40) -> None:
+        """Let the relay find all that is left until nothing is owed that is due, as if time passed quickly."""
+        for _ in range(rounds):
+            self.forget_messages()
+            found = relay(self.rt, {})
+            if not found.wakes and not found.inbox_ids:
+                return
+            self.serve(found.wakes)
+            for inbox_id in found.inbox_ids:
+                self.serve(apply_callback(self.rt, inbox_id))
+        raise AssertionError("work never ended")
+
+    def forget_messages(self) -> None:
+        """The broker lost everything and every waiting time is over."""
+        with self.rt.database.writing() as session:
+            now = utc_now()
+            session.execute(
+                update(StepRow)
+                .where(StepRow.state == "owed", StepRow.name != "remind_review")
+                .values(enqueued_at=None, not_before=now)
+            )
+
+    def step(self, name: str, order_sn: str) -> StepRow:
+        with self.rt.database.reading() as session:
+            return session.execute(
+                select(StepRow)
+                .join(OrderRow, OrderRow.id == StepRow.order_id)
+                .where(StepRow.name == name, OrderRow.order_sn == order_sn)
+            ).scalar_one()
+
+    def order(self, order_sn: str) -> OrderRow:
+        with self.rt.database.reading() as session:
+            return session.execute(select(OrderRow).where(OrderRow.order_sn == order_sn)).scalar_one()
+
+    def shipment(self, order_sn: str) -> ShipmentRow:
+        with self.rt.database.reading() as session:
+            return session.execute(
+                select(ShipmentRow).join(OrderRow, OrderRow.id == ShipmentRow.order_id).where(OrderRow.order_sn == order_sn)
+            ).scalar_one()
+
+    def shop_order(self, order_sn: str) -> Any:
+        return read_ledger(self.shop)[order_sn]
+
+    def seed(self, count: int = 1, *, bad: int = 0, seed: int = 7) -> list[str]:
+        """Paid orders in the shop; returns their numbers."""
+        placed = seed_orders(self.shop, count, seed, self.rt.clock.now(), bad=bad, cod_share=0)
+        return [order.order_sn for order in placed]
+
+
+@contextmanager
+def open_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, **more: str) -> Iterator[House]:
+    """Everything up; closed again at the end."""
+    clock = BusinessClock()
+    with SandboxPeers(SandboxSettings(clock=clock, **(sandbox or {}))) as peers:
+        settings: Settings = read_settings(environment(tmp_path, peers, **more))
+        shop = create_shop(f"sqlite:///{tmp_path}/shop.db")
+        rt = Runtime(settings, counters=Counters(CollectorRegistry()))
+        try:
+            migrate(rt.database)
+            yield House(rt, shop, peers)
+        finally:
+            rt.close()
+            shop.dispose()

@@ -1,0 +1,65 @@
+"""Which real services the tests may use: named by variables, with localhost defaults.
+
+A missing one is skipped with its reason, or is a failure when ECSYNC_REQUIRE_SERVICES=1.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+POSTGRES = os.environ.get("ECSYNC_TEST_POSTGRES_URL", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
+MARIADB = os.environ.get("ECSYNC_TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/")
+REDIS = os.environ.get("ECSYNC_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+RABBITMQ = os.environ.get("ECSYNC_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip the test for want of a service, or fail where services are required."""
+    if os.environ.get("ECSYNC_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"ECSYNC_REQUIRE_SERVICES=1, but {reason}")
+    pytest.skip(reason)
+
+
+def need_port(name: str, url: str) -> str:
+    """The address of a service that accepts connections; skips or fails otherwise."""
+    if not _answers(url):
+        skip_or_fail(f"no {name} answers at {urlsplit(url).hostname}:{urlsplit(url).port}")
+    return url
+
+
+@cache
+def _answers(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 0), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def fresh_postgres() -> Iterator[str]:
+    """The address of a new, empty PostgreSQL database, dropped at the end."""
+    need_port("PostgreSQL", POSTGRES)
+    name = f"ecsync_test_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    except OperationalError as problem:
+        skip_or_fail(f"PostgreSQL refuses: {problem.orig}")
+    finally:
+        admin.dispose()

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,18 @@ from sync.sandbox.server import SandboxPeers, SandboxSettings
 def main(arguments: list[str] | None = None) -> int:
     """Run the peers; 0 after a clean end, 2 for settings that cannot be used."""
     given = _parser().parse_args(arguments)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked and waited for, not handled: a handler that sets an event may run while that event is being locked.
+    ending = {signal.SIGTERM, signal.SIGINT}
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     try:
         with SandboxPeers(_settings(given)) as peers:
             _tell_ready(peers, given.ready_file)
-            stop.wait()
+            signal.sigwait(ending)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
     return 0
 
 
@@ -79,13 +80,13 @@ def _tell_ready(peers: SandboxPeers, ready_file: Path | None) -> None:
         "notice_url": peers.notice_url,
     }
     text = json.dumps(ready, indent=2)
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
     if ready_file:
         # Written whole or not at all: whoever waits for the file may read it at once.
         draft = ready_file.with_name(ready_file.name + ".new")
         draft.write_text(text, encoding="utf-8")
         draft.replace(ready_file)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

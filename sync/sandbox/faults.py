@@ -62,29 +62,29 @@ class Faults:
     good KDNiao answer: a 106 without its Order, a body that begins with a byte order mark.
     """
 
-    latency_ms: float = 0
-    latency_jitter_ms: float = 0
-    reset_before: float = 0
-    server_error: float = 0
-    too_many: float = 0
-    business: float = 0
-    reset_after: float = 0
-    hang_after: float = 0
-    truncated: float = 0
-    garbage: float = 0
-    html_200: float = 0
-    html_502: float = 0
-    gbk: float = 0
-    half_json: float = 0
-    drip: float = 0
-    bare_duplicate: float = 0
-    bom: float = 0
+    latency_ms: float = 0.0
+    latency_jitter_ms: float = 0.0
+    reset_before: float = 0.0
+    server_error: float = 0.0
+    too_many: float = 0.0
+    business: float = 0.0
+    reset_after: float = 0.0
+    hang_after: float = 0.0
+    truncated: float = 0.0
+    garbage: float = 0.0
+    html_200: float = 0.0
+    html_502: float = 0.0
+    gbk: float = 0.0
+    half_json: float = 0.0
+    drip: float = 0.0
+    bare_duplicate: float = 0.0
+    bom: float = 0.0
     outage: bool = False
     outage_first_calls: int = 0
     max_per_order: int = 1
     only: tuple[str, ...] = ()
-    hang_s: float = 30
-    drip_s: float = 5
+    hang_s: float = 30.0
+    drip_s: float = 5.0
     retry_after_s: int = 1
     business_code: str = "105"
     business_reason: str = "系统繁忙，请稍后再试"
@@ -112,10 +112,10 @@ class PushFaults:
     machine seconds.
     """
 
-    duplicate: float = 0
-    reorder: float = 0
-    late: float = 0
-    forged: float = 0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    late: float = 0.0
+    forged: float = 0.0
     batch: int = 1
     batch_every_s: float = 0.5
 
@@ -139,11 +139,14 @@ def _coerce(name: str, value: Any, default: Any) -> Any:
     """The value in the type of the field's default: numbers never from texts, a lone operation as a list of one."""
     if isinstance(default, tuple):
         return (value,) if isinstance(value, str) else tuple(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = isinstance(value, type(default)) if isinstance(default, bool | str) else number and value >= 0
+    if isinstance(default, bool | str):
+        fits = isinstance(value, type(default))
+    else:
+        accepted = int if isinstance(default, int) else int | float
+        fits = isinstance(value, accepted) and not isinstance(value, bool) and value >= 0
     if not fits:
         raise ValueError(f"{name!r} cannot be {value!r}")
-    return type(default)(value) if isinstance(default, int) else value
+    return type(default)(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class Draw:
     """What happens to one call: nothing (`kind` None) or a fault, and how long the peer thinks (machine seconds)."""
 
     kind: FaultKind | None = None
-    delay_s: float = 0
+    delay_s: float = 0.0
     bare_duplicate: bool = False
     bom: bool = False
 

@@ -58,7 +58,7 @@ _LENGTHS = {
     "IsSubscribe": 1,
 }
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-_PHONE = re.compile(r"[0-9\-() ]{5,25}")
+_PHONE = re.compile(r"[0-9\-() ＋转]{5,30}")
 
 
 @dataclass(frozen=True, slots=True)

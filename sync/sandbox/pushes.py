@@ -205,9 +205,9 @@ class PushSender:
         draws = {name: dice.random() for name in ("reorder", "duplicate", "late", "forged")}
         if _is_fresh(job) and draws["reorder"] < self.faults.reorder and self._hold_back(job):
             return
+        job = replace(job, body=job.body or self._body(job))
         if _is_fresh(job):
             self._add_faults(job, draws)
-        job = replace(job, body=job.body or self._body(job))
         if not self._post(job, poster) and job.kind != "forged":
             self._try_again(job)
 
@@ -223,12 +223,12 @@ class PushSender:
     def _add_faults(self, job: Job, draws: dict[str, float]) -> None:
         soon = time.monotonic() + _AFTER_NEXT_S
         if draws["duplicate"] < self.faults.duplicate:
-            self._schedule(replace(job, kind="duplicate", body=self._body(job)), soon)
+            self._schedule(replace(job, kind="duplicate"), soon)
         if draws["late"] < self.faults.late and all(index > 0 for _, index in job.legs):
             older = tuple((parcel, index - 1) for parcel, index in job.legs)
-            self._schedule(replace(job, kind="late", legs=older), soon)
+            self._schedule(replace(job, kind="late", legs=older, body=b""), soon)
         if draws["forged"] < self.faults.forged:
-            self._schedule(replace(job, kind="forged"), time.monotonic())
+            self._schedule(replace(job, kind="forged", body=b""), time.monotonic())
 
     def _post(self, job: Job, poster: Poster) -> bool:
         status, answer = poster.post(self.url, job.body)

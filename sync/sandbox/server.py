@@ -46,6 +46,7 @@ class SandboxSettings:
     mix: JourneyMix = field(default_factory=JourneyMix)
     push_tries: int = 6
     push_backoff_s: float = 0.5
+    push_threads: int = 3
     sends_pickups: bool = False
     faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -63,6 +64,7 @@ class SandboxPeers:
             ebusiness_id=given.ebusiness_id,
             app_key=given.app_key,
             seed=given.seed,
+            threads=given.push_threads,
             tries=given.push_tries,
             backoff_s=given.push_backoff_s,
             sends_pickups=given.sends_pickups,

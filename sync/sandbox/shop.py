@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from mappings.shops.ecshop.rows import split_numbers
 from mappings.shops.ecshop.status import OrderStatus, PayStatus
 from mappings.shops.ecshop.times import to_stored
-from sync.sandbox.shop_data import CONFIG, GOODS, PACKAGES, PAYMENTS, PROVINCES, SHIPPING
+from sync.sandbox.shop_data import CARRIED, CONFIG, GOODS, PACKAGES, PAYMENTS, PROVINCES, SHIPPING
 from sync.sandbox.shop_seed import SeededOrder, seed_orders
 from sync.shops.ecshop_db import parse_dsn
 from sync.shops.ecshop_tables import EcshopTables, ecshop_tables
@@ -63,7 +63,13 @@ def _furniture(tables: EcshopTables) -> Iterator[tuple[Table, list[dict[str, Any
     yield (
         tables.shipping,
         [
-            {"shipping_id": key, "shipping_code": code, "shipping_name": name, "support_cod": cod, "enabled": 1}
+            {
+                "shipping_id": key,
+                "shipping_code": code,
+                "shipping_name": name,
+                "support_cod": cod,
+                "enabled": key in CARRIED,
+            }
             for key, code, name, cod in SHIPPING
         ],
     )
@@ -122,6 +128,8 @@ def _goods_row(goods_id: int) -> dict[str, Any]:
         "shop_price": Decimal(goods.price_fen) / 100,
         "is_real": int(goods.is_real),
         "extension_code": "" if goods.is_real else "virtual_card",
+        "is_on_sale": int(goods.is_sold),
+        "is_delete": int(not goods.is_sold),
     }
 
 

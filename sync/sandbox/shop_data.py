@@ -50,6 +50,7 @@ class Goods:
     weight_g: int
     variants: tuple[tuple[str, int], ...] = ()
     is_real: bool = True
+    is_sold: bool = True
 
 
 GOODS = (
@@ -62,7 +63,7 @@ GOODS = (
     Goods(7, "SBX-SNACK", "示例坚果礼盒", 8800, 900),
     Goods(8, "SBX-STICKER", "示例贴纸（赠品）", 0, 15),
     Goods(9, "SBX-CARD", "示例充值卡", 5000, 0, is_real=False),
-    Goods(10, "SBX-NOWEIGHT", "示例无重量商品", 3300, 0),
+    Goods(10, "SBX-NOWEIGHT", "示例无重量商品", 3300, 0, is_sold=False),
 )
 PACKAGES: dict[int, tuple[str, int, tuple[tuple[int, int, int], ...]]] = {
     5: ("示例下午茶礼包", 15800, ((1, 0, 1), (2, 1, 2), (7, 0, 1))),

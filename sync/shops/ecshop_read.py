@@ -22,23 +22,24 @@ from mappings.shops.ecshop.status import (
 from sync.shops.ecshop_tables import EcshopTables
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """Column names out of a block of words."""
     return tuple(text.split())
 
 
-_ORDER = _names("""
+_ORDER = names("""
     order_id order_sn user_id order_status shipping_status pay_status
     consignee country province city district address zipcode tel mobile email
     postscript to_buyer shipping_id shipping_name pay_id pay_name add_time pay_time invoice_no
     extension_code extension_id
     goods_amount shipping_fee insure_fee pay_fee pack_fee card_fee money_paid surplus order_amount tax discount
 """)
-_LINE = _names("""
+_LINE = names("""
     rec_id order_id goods_id goods_name goods_sn product_id goods_number goods_price goods_attr send_number is_real
     extension_code is_gift
 """)
-_NOTE = _names("delivery_id order_id invoice_no update_time status")
-_NOTED = _names("""
+_NOTE = names("delivery_id delivery_sn order_id invoice_no update_time status")
+_NOTED = names("""
     rec_id delivery_id goods_id product_id product_sn goods_name goods_sn is_real extension_code parent_id
     send_number goods_attr
 """)
@@ -186,8 +187,8 @@ def _settled_group_buys(connection: Connection, tables: EcshopTables, orders: Se
     return frozenset(connection.scalars(query))
 
 
-def _pick(table: Table, names: Sequence[str]) -> Select[Any]:
-    return select(*(table.c[name] for name in names))
+def _pick(table: Table, columns: Sequence[str]) -> Select[Any]:
+    return select(*(table.c[name] for name in columns))
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[Row]:
@@ -195,22 +196,22 @@ def _rows(connection: Connection, query: Select[Any]) -> list[Row]:
 
 
 def _by_id(
-    connection: Connection, table: Table, names: Sequence[str], key: str, ids: Collection[int]
+    connection: Connection, table: Table, columns: Sequence[str], key: str, ids: Collection[int]
 ) -> dict[int, Row]:
-    return {row[key]: row for row in _rows(connection, _pick(table, names).where(table.c[key].in_(ids)))}
+    return {row[key]: row for row in _rows(connection, _pick(table, columns).where(table.c[key].in_(ids)))}
 
 
 def _grouped(
     connection: Connection,
     table: Table,
-    names: Sequence[str],
+    columns: Sequence[str],
     key: str,
     ids: Collection[int],
     *conditions: ColumnElement[bool],
     order_by: str,
 ) -> dict[int, list[Row]]:
     groups: dict[int, list[Row]] = defaultdict(list)
-    query = _pick(table, names).where(table.c[key].in_(ids), *conditions).order_by(table.c[order_by])
+    query = _pick(table, columns).where(table.c[key].in_(ids), *conditions).order_by(table.c[order_by])
     for row in _rows(connection, query):
         groups[row[key]].append(row)
     return groups

@@ -31,7 +31,7 @@ class EcshopSqlShop:
     def __init__(self, name: str, config: Config) -> None:
         self.name = name
         self._settings = read_settings(name, config)
-        self._tables = ecshop_tables(self._settings.prefix)
+        self._tables = ecshop_tables(self._settings.prefix, with_lastmodify=True)
         self._database = ShopDatabase(name, self._settings.url)
 
     def read_open(self, now: datetime) -> Iterator[Order | Unreadable]:

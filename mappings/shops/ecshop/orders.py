@@ -50,9 +50,9 @@ def read_order(rows: OrderRows, rules: ReadRules, now: datetime) -> Order | Unfi
     try:
         return _read(rows, rules, now)
     except Problem as problem:
-        return Unfit(problem.code, problem.reason, content_hash(rows))
+        return Unfit(problem.code, _sentence(problem.reason), content_hash(rows))
     except UnmappedError as error:
-        return Unfit(error.code, error.message, content_hash(rows))
+        return Unfit(error.code, _sentence(error.message), content_hash(rows))
 
 
 def standing(rows: OrderRows, rules: ReadRules) -> str:
@@ -95,6 +95,10 @@ def cod_fen(order: Row, rows: OrderRows) -> int:
         return 0
     due = to_fen(order["order_amount"])
     return due if due > 0 or order["pay_id"] in rows.cod_pay_ids else to_fen(order["money_paid"])
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:].rstrip('.')}."
 
 
 def _is_open(rows: OrderRows, rules: ReadRules) -> bool:

@@ -26,7 +26,7 @@ def shipper_code_for(shipping_code: str, overrides: Mapping[str, str], default: 
         raise UnmappedError(
             "ecshop.order.carrier_unmapped",
             f"no courier is mapped to the shipping module {word}",
-            hint=f"Add to the shop's setting shipper_map: {shipping_code or 'CODE'}=COURIER, or set default_shipper",
+            hint=f"Add to the shop's setting shipper_map: {shipping_code or 'CODE'}=COURIER, or set default_shipper.",
             peer_code=shipping_code,
         )
     return shipper

@@ -22,7 +22,7 @@ ATTENTION = ("none", "watch", "action")
 """How much a status wants a person, in rising order."""
 
 STAFF = "staff"
-"""The platform of an event that a person entered: it may leave any status, even `returned` and `lost`."""
+"""The platform of an event that a person entered (its `raw_code` is the status): it may leave any status."""
 
 FUTURE_TOLERANCE = timedelta(minutes=10)
 BOOKING_TOLERANCE = timedelta(days=1)
@@ -157,6 +157,8 @@ def fold(events: Iterable[TrackingEvent], *, booked_at: datetime | None, now: da
             walk.flags.add("before_booking")
         else:
             counted.append(event)
+            if not event.is_mapped:
+                walk.flags.add("unmapped")
     for event in sorted(_without_stale_snapshots(counted), key=_place):
         walk.take(event)
     return walk.conclude()
@@ -223,9 +225,7 @@ class _Walk:
     def take(self, event: TrackingEvent) -> None:
         if event.kind is not EventKind.SNAPSHOT and event.platform != STAFF:
             self.last_scan_at = event.event_at
-        if not event.is_mapped:
-            self.flags.add("unmapped")
-        elif event.kind is EventKind.TRACE and not event.raw_code and event.platform != STAFF:
+        if event.kind is EventKind.TRACE and not event.raw_code:
             self.uncoded_scans.append(event)
         if event.canonical is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -88,7 +88,7 @@ class Parcel:
     answer: dict[str, Any]
     phone_tails: frozenset[str] = frozenset()
     is_followed: bool = False
-    is_cancelled: bool = field(default=False)
+    is_cancelled: bool = False
 
     def scans_until(self, moment: datetime) -> tuple[Scan, ...]:
         return () if self.is_cancelled else tuple(scan for scan in self.scans if scan.at <= moment)

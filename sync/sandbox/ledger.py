@@ -136,6 +136,8 @@ class Ledger:
             self._push_counts["sent"] += 1
             self._push_counts["accepted" if push.accepted else "not_accepted"] += 1
             self._push_counts[push.kind] += 1
+            if push.kind == "forged" and push.accepted:
+                self._push_counts["forged_accepted"] += 1
             self._changed.notify_all()
 
     def record_given_up(self) -> None:

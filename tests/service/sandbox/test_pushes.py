@@ -191,7 +191,7 @@ def test_pickups_may_be_pushed_as_103_too(start: Start, serve: Serve, fast_clock
 def faulty(
     start: Start, serve: Serve, clock: BusinessClock, faults: dict[str, Any], pushes: int
 ) -> list[dict[str, str]]:
-    """The pushes of one plain parcel as they arrive, one sender thread at work so that their order is certain."""
+    """The pushes of one plain parcel as they arrive, sent by one thread so that their order is certain."""
     receiver = Receiver()
     given = SandboxSettings(
         clock=clock, mix=PLAIN, callback_url=serve(receiver), push_threads=1, faults={"push": faults}
@@ -239,6 +239,15 @@ def test_a_forged_push_claims_a_delivery_is_signed_with_another_key_and_never_re
     forged = [push for push in pushes if push["DataSign"] != data_sign(push["RequestData"])]
     assert len(forged) == 6
     assert {items(push)[0]["StateEx"] for push in forged} == {"301"}
+
+
+def test_a_receiver_that_believes_a_forged_push_is_told_on(
+    start: Start, serve: Serve, fast_clock: BusinessClock
+) -> None:
+    given = SandboxSettings(clock=fast_clock, mix=PLAIN, callback_url=serve(Receiver()), faults={"push": {"forged": 1}})
+    peers = start(given)
+    ask(peers.carrier_url, waybill_order())
+    assert peers.wait_until(lambda ledger: ledger["pushes"]["counts"].get("forged_accepted") == 6)
 
 
 def test_several_parcels_travel_in_one_push(start: Start, serve: Serve, fast_clock: BusinessClock) -> None:

@@ -121,7 +121,7 @@ class SandboxPeers:
         return snapshot
 
     def wait_until(self, claim: Callable[[dict[str, Any]], object], timeout_s: float = 10) -> bool:
-        """Wait until `claim` holds for the brief ledger (without `waiting`); False after `timeout_s` machine seconds."""
+        """Wait until `claim` holds for the brief ledger (without `waiting`); False after `timeout_s` machine time."""
         return self.book.wait_until(claim, timeout_s)
 
     def send_callbacks_to(self, url: str) -> None:

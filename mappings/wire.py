@@ -90,4 +90,4 @@ def _failed(code: str, message: str, reply: HttpReply, changes_peer: bool) -> Pe
 
 def _retry_after(reply: HttpReply) -> float | None:
     value = reply.headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None
+    return float(value) if value.isdecimal() else None

@@ -136,6 +136,11 @@ class PeerDoor:
             self._seen[peer] = (time.monotonic(), row)
         return row
 
+    def forget(self) -> None:
+        """Drop what was read a moment ago; the next question reads the database."""
+        with self._lock:
+            self._seen.clear()
+
     def _forget(self, peer: str) -> None:
         with self._lock:
             self._seen.pop(peer, None)

@@ -189,16 +189,23 @@ def _read_peer(reader: _Reader, kind: str, name: str) -> PeerSettings | None:
     fallback = "ecshop_sql" if kind == "shop" else name
     connector = reader.get(f"{prefix}CONNECTOR", default=fallback)
     try:
-        spec: Spec = load_connector(kind, connector).spec
+        offered = load_connector(kind, connector)
     except UnknownConnector as problem:
         reader.problems[f"{prefix}CONNECTOR"] = str(problem)
         return None
+    spec: Spec = offered.spec
+    config = {setting.name: _read_setting(reader, prefix, setting) for setting in spec.settings}
+    if kind != "shop" and not any(known.startswith(prefix) for known in reader.problems):
+        try:
+            offered(config)
+        except ValueError as clash:  # settings that are well one by one and contradict each other
+            reader.problems[f"{prefix}*"] = str(clash)
     return PeerSettings(
         kind=kind,
         name=name,
         connector=connector,
         spec=spec,
-        config={setting.name: _read_setting(reader, prefix, setting) for setting in spec.settings},
+        config=config,
         rate_per_s=reader.get(f"{prefix}RATE_PER_S", _seconds, spec.rate_per_s),
         read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", _seconds, spec.read_timeout_s),
     )

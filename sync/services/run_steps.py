@@ -67,9 +67,9 @@ def run_steps(rt: Runtime, order_id: int, peer: str) -> list[Wake]:
             raise
         except Exception as crash:  # a defect of ours must not hold the lease until it expires
             log.exception("order %s: %s at %s crashed", work.order_sn, work.name, work.peer)
-            error = UncertainError(f"{work.name}.crashed", f"{type(crash).__name__}: {crash}"[:500])
-            _record_failure(rt, work, error)
-            raise error from crash
+            unclear = UncertainError(f"{work.name}.crashed", f"{type(crash).__name__}: {crash}"[:500])
+            _record_failure(rt, work, unclear)
+            raise unclear from crash
         with rt.database.writing() as session:
             book = StepBook(session, wakes)
             if not _finish(rt, book, work, performer, result):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, select, update
@@ -14,12 +15,13 @@ from sqlalchemy import Engine, select, update
 from mappings.errors import PeerError
 from sync.clock import BusinessClock, utc_now
 from sync.db.migrate import migrate
-from sync.db.models import OrderRow, ShipmentRow, StepRow
+from sync.db.models import InboxRow, OrderRow, PeerRow, ShipmentRow, StepRow
 from sync.db.steps import Wake
 from sync.metrics import Counters
 from sync.runtime import Runtime
+from sync.sandbox.kdniao import SandboxKdniao
 from sync.sandbox.server import SandboxPeers, SandboxSettings
-from sync.sandbox.shop import create_shop, read_ledger, seed_orders
+from sync.sandbox.shop import cancel_order, create_shop, read_ledger, seed_orders
 from sync.services.apply_callback import apply_callback
 from sync.services.poll_shop import Polled, poll_shop
 from sync.services.relay import relay
@@ -54,6 +56,7 @@ def environment(tmp_path: Path, peers: SandboxPeers, **more: str) -> dict[str, s
         "ECSYNC_SENDER_CITY": "深圳",
         "ECSYNC_SENDER_DISTRICT": "南山区",
         "ECSYNC_SENDER_ADDRESS": "科技园路1号",
+        "ECSYNC_SENDER_POSTCODE": "518057",
         "ECSYNC_RETRY_DELAY_S": "0.01",
         "ECSYNC_SERVICE_CHANNEL": peers.notice_url.replace("http://", "json://"),
         "ECSYNC_REVIEW_CHANNEL": peers.notice_url.replace("http://", "json://"),
@@ -86,16 +89,23 @@ class House:
                 continue
 
     def settle(self, rounds: int = 40) -> None:
-        """Let the relay find all that is left until nothing is owed that is due, as if time passed quickly."""
+        """Let the relay find all that is left until a round changes nothing, as if time passed quickly."""
         for _ in range(rounds):
+            before = self._progress()
             self.forget_messages()
             found = relay(self.rt, {})
-            if not found.wakes and not found.inbox_ids:
-                return
             self.serve(found.wakes)
             for inbox_id in found.inbox_ids:
                 self.serve(apply_callback(self.rt, inbox_id))
+            if self._progress() == before:
+                return
         raise AssertionError("work never ended")
+
+    def _progress(self) -> list[tuple[object, ...]]:
+        with self.rt.database.reading() as session:
+            steps = session.execute(select(StepRow.id, StepRow.state, StepRow.attempts).order_by(StepRow.id)).all()
+            pushes = session.execute(select(InboxRow.id, InboxRow.verdict).order_by(InboxRow.id)).all()
+        return [*map(tuple, steps), *map(tuple, pushes)]
 
     def forget_messages(self) -> None:
         """The broker lost everything and every waiting time is over."""
@@ -122,11 +132,33 @@ class House:
     def shipment(self, order_sn: str) -> ShipmentRow:
         with self.rt.database.reading() as session:
             return session.execute(
-                select(ShipmentRow).join(OrderRow, OrderRow.id == ShipmentRow.order_id).where(OrderRow.order_sn == order_sn)
+                select(ShipmentRow)
+                .join(OrderRow, OrderRow.id == ShipmentRow.order_id)
+                .where(OrderRow.order_sn == order_sn)
             ).scalar_one()
 
     def shop_order(self, order_sn: str) -> Any:
-        return read_ledger(self.shop)[order_sn]
+        return read_ledger(self.shop)[self.order(order_sn).shop_order_id]
+
+    def orders(self) -> list[OrderRow]:
+        with self.rt.database.reading() as session:
+            return list(session.execute(select(OrderRow)).scalars())
+
+    def open_doors(self) -> None:
+        """The time for a probe has come at every peer."""
+        with self.rt.database.writing() as session:
+            session.execute(update(PeerRow).values(probe_at=utc_now()))
+        self.rt.door.forget()
+
+    def cancel(self, order_sn: str) -> None:
+        """An admin cancels the order in the shop."""
+        cancel_order(self.shop, self.order(order_sn).shop_order_id, self.rt.clock.now())
+
+    def carrier_scanned(self, order_sn: str, at: datetime) -> None:
+        """The courier picked the parcel up, and the push about it was lost."""
+        carrier = cast(SandboxKdniao, self.peers._peers["carrier"])
+        parcel = carrier._by_order[self.shipment(order_sn).order_code]
+        parcel.scans = (replace(parcel.scans[0], at=at),)
 
     def seed(self, count: int = 1, *, bad: int = 0, seed: int = 7) -> list[str]:
         """Paid orders in the shop; returns their numbers."""

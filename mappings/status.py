@@ -245,7 +245,7 @@ class _Walk:
         self._move(event, str(event.canonical))
 
     def _judge(self, event: TrackingEvent, status: str) -> None:
-        if event.incident in _FALSE_PICKUP and self.status not in _CLOSED | {"cancelled"}:
+        if event.incident in _FALSE_PICKUP and self.status != "cancelled":
             self._revoke_pickup(event)
         elif status == self.status:
             self._repeat(event)
@@ -296,7 +296,7 @@ class _Walk:
         self.status, self.status_at = status, event.event_at
         self.incident = incident or event.incident
         self.attention = attention or event.attention
-        if status == "delivered" and self.delivered_at is None:
+        if status == "delivered":
             self.delivered_at = event.event_at
 
     def conclude(self) -> Tracking:

@@ -212,7 +212,8 @@ def test_a_trace_that_vanished_from_the_carriers_list_still_counts() -> None:
 
 
 def test_of_two_traces_in_one_second_the_further_one_wins() -> None:
-    assert conclude(trace("out_for_delivery", 5), trace("arrived_destination", 5)).status == "out_for_delivery"
+    further, listed_later = trace("out_for_delivery", 5, sequence=1), trace("arrived_destination", 5, sequence=2)
+    assert conclude(further, listed_later).status == "out_for_delivery"
 
 
 def test_of_two_equal_traces_in_one_second_the_later_in_the_list_speaks() -> None:
@@ -296,6 +297,10 @@ def test_a_scan_after_a_cancel_reopens_the_parcel_and_asks_a_person() -> None:
     assert "picked_up_after_cancel" in tracking.flags
 
 
+def test_a_false_pickup_of_a_cancelled_booking_leaves_it_cancelled() -> None:
+    assert conclude(trace("cancelled", 2), booking("pickup_failed", 4, **FALSE_PICKUP)).status == "cancelled"
+
+
 @pytest.mark.parametrize("status", ["info_received", "awaiting_pickup", "pickup_failed"])
 def test_what_is_no_scan_leaves_a_cancelled_parcel_cancelled(status: str) -> None:
     assert conclude(trace("cancelled", 2), trace(status, 3)).status == "cancelled"
@@ -318,16 +323,20 @@ def test_a_false_pickup_revokes_a_confirmed_booking_state_too() -> None:
     assert conclude(confirmed, booking("pickup_failed", 4, **FALSE_PICKUP)).pickup_at is None
 
 
-def test_a_false_pickup_does_not_revoke_what_was_scanned_on_the_way() -> None:
-    scanned = [booking("picked_up", 1, **PROVISIONAL), trace("in_transit", 3)]
+@pytest.mark.parametrize("scan", [trace("in_transit", 3), trace("picked_up", 3), booking("in_transit", 3)])
+def test_a_false_pickup_does_not_revoke_what_was_scanned_on_the_way(scan: TrackingEvent) -> None:
+    scanned = [booking("picked_up", 1, **PROVISIONAL), scan]
     tracking = conclude(*scanned, booking("pickup_failed", 4, **FALSE_PICKUP))
-    assert (tracking.status, tracking.pickup_at, tracking.pickup_revoked_at) == ("in_transit", at(1), None)
+    assert (tracking.status, tracking.pickup_revoked_at) == (scan.canonical, None)
+    assert tracking.pickup_at in (at(1), scan.event_at)
     assert "false_pickup_contradicted" in tracking.flags
 
 
 def test_a_parcel_picked_up_after_a_false_pickup_has_the_second_time() -> None:
     lie = [booking("picked_up", 1, **PROVISIONAL), booking("pickup_failed", 4, **FALSE_PICKUP)]
     assert conclude(*lie, trace("picked_up", 30)).pickup_at == at(30)
+    uncoded = event(None, 2, raw_code="")
+    assert conclude(uncoded, *lie, trace("in_transit", 30)).pickup_at == at(30)
 
 
 @pytest.mark.parametrize("status", [s.id for s in STATUSES.values() if s.kind == "incident" and s.rank > 20])
@@ -350,6 +359,13 @@ def test_uncoded_traces_are_scans_once_a_snapshot_proves_the_pickup() -> None:
     assert conclude(*bare).pickup_at is None
     tracking = conclude(*bare, snapshot("in_transit", 3, seen=3, traces=2))
     assert (tracking.pickup_at, tracking.pickup_is_inferred, tracking.flags) == (at(1), True, frozenset())
+
+
+def test_a_snapshot_says_that_not_when_the_parcel_was_picked_up() -> None:
+    picked_up = [event(None, 1, raw_code=""), snapshot("picked_up", 3, seen=3, traces=2)]
+    assert (conclude(*picked_up).pickup_at, conclude(*picked_up).pickup_is_inferred) == (at(1), True)
+    scanned = conclude(*picked_up, booking("picked_up", 2, raw_code="301"))
+    assert (scanned.pickup_at, scanned.pickup_is_inferred) == (at(2), False)
 
 
 def test_the_couriers_word_alone_is_provisional_until_anything_confirms_it() -> None:
@@ -403,6 +419,8 @@ def test_a_number_that_lived_before_brings_nothing_of_its_former_life() -> None:
 
 def test_an_unknown_state_never_replaces_a_known_one_but_may_ask_for_a_look() -> None:
     assert conclude(trace("in_transit", 3), trace("unknown", 4)).status == "in_transit"
+    assert conclude(trace("awaiting_pickup", 3), trace("unknown", 4)).status == "awaiting_pickup"
+    assert conclude(trace("delivered", 3), trace("unknown", 4)).flags == frozenset()
     assert conclude(snapshot("unknown", 4, seen=4, traces=0, attention="watch")).attention == "watch"
 
 
@@ -410,6 +428,15 @@ def test_the_newest_scan_is_kept_for_the_no_movement_sweep() -> None:
     stalled = snapshot("delayed", 3, seen=130, incident="no_update_5d")
     assert conclude(trace("picked_up", 1), trace("in_transit", 3), stalled).last_scan_at == at(3)
     assert conclude(snapshot("exception", 30, seen=30, traces=0)).last_scan_at is None
+
+
+def test_a_persons_word_stands_above_a_scan_of_the_same_second() -> None:
+    assert conclude(trace("delivered", 3), by_staff("lost", 3), snapshot("delivered", 3, seen=9)).status == "lost"
+    assert conclude(trace("lost", 3), by_staff("in_transit", 3)).status == "in_transit"
+
+
+def test_a_second_delivery_after_a_return_leg_has_its_own_time() -> None:
+    assert conclude(trace("delivered", 3), trace("returning", 4), trace("delivered", 9)).delivered_at == at(9)
 
 
 def test_a_person_who_says_it_was_never_picked_up_restarts_the_wait() -> None:

@@ -1,56 +1,76 @@
 """What we count: counters and histograms in files shared by all processes of a host, gauges from the database.
 
-A pool child that is replaced continues its predecessor's file (the name is its slot, not its process id), so the
-number of files stays bounded and counters do not jump back.
+A process keeps its counters in the first free slot of its name (`worker-carriers-0`), not under its process id: one
+that is replaced continues its predecessor's file, so the number of files stays bounded and counters do not jump back.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+from itertools import count
 from pathlib import Path
-from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, values
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40)
 
 
-def _slot() -> str:
-    from billiard import current_process  # late: the web process needs no billiard
+class _Slots:
+    """Gives each process its own file name; the lock on it ends with the process, however that ends."""
 
-    name = os.environ.get("ECSYNC_PROCESS_NAME") or socket.gethostname()
-    index = getattr(current_process(), "index", None)
-    return f"{name}-{os.getpid() if index is None else index}"
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._pid = 0
+        self._name = ""
+
+    def name(self) -> str:
+        """This process's slot; a forked child takes one of its own at its first call."""
+        if self._pid != os.getpid():
+            self._name, self._pid = self._take(), os.getpid()
+        return self._name
+
+    def _take(self) -> str:
+        program = os.environ.get("ECSYNC_PROCESS_NAME") or socket.gethostname()
+        for number in count():
+            name = f"{program}-{number}"
+            lock = os.open(Path(self._directory, f"{name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a forked child does not inherit this kind of lock
+            except OSError:
+                os.close(lock)
+            else:
+                return name  # the lock stays open: it is held until the process ends
+        raise AssertionError("the numbers ran out")
 
 
 def share_counters(directory: str) -> None:
-    """Keep this process's counters under `directory`; must be called before `Counters` is first made."""
-    from prometheus_client import values
-
+    """Keep this process's counters under `directory`; must be called before the `Counters` that are to be shared."""
     Path(directory).mkdir(parents=True, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-    values.ValueClass = values.MultiProcessValue(process_identifier=_slot)  # type: ignore[no-untyped-call]
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # read whenever a file is opened, not at import
+    slots = _Slots(directory)
+    values.ValueClass = values.MultiProcessValue(process_identifier=slots.name)  # type: ignore[no-untyped-call]
 
 
 class Counters:
-    """The counters and histograms of this process; made once."""
+    """The counters and histograms of a runtime, in a registry of their own."""
 
-    def __init__(self, registry: Any = None) -> None:
-        from prometheus_client import REGISTRY, Counter, Histogram
-
-        target = registry or REGISTRY
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
         self.calls = Counter(
-            "ecsync_peer_calls", "Calls to peers", ("peer", "operation", "outcome", "try"), registry=target
+            "ecsync_peer_calls", "Calls to peers", ("peer", "operation", "outcome", "try"), registry=self.registry
         )
         self.seconds = Histogram(
             "ecsync_peer_call_seconds",
             "Seconds a peer took to answer",
             ("peer", "operation"),
             buckets=BUCKETS,
-            registry=target,
+            registry=self.registry,
         )
-        self.inbox = Counter("ecsync_inbox", "Callbacks by verdict", ("source", "verdict"), registry=target)
+        self.inbox = Counter("ecsync_inbox", "Callbacks by verdict", ("source", "verdict"), registry=self.registry)
         self.finished = Counter(
-            "ecsync_steps_finished", "Steps done or parked", ("name", "peer", "result"), registry=target
+            "ecsync_steps_finished", "Steps done or parked", ("name", "peer", "result"), registry=self.registry
         )
 
     def count_call(self, peer: str, operation: str, outcome: str, *, is_retry: bool, seconds: float) -> None:

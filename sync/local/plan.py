@@ -98,6 +98,7 @@ class Plan:
             "ECSYNC_SENDER_CITY": "深圳市",
             "ECSYNC_SENDER_DISTRICT": "南山区",
             "ECSYNC_SENDER_ADDRESS": "示例路 1 号",
+            "ECSYNC_SENDER_POSTCODE": "518000",
             "ECSYNC_POLL_INTERVAL_S": "2",
             "ECSYNC_PICKUP_SWEEP_INTERVAL_S": "1",
             "ECSYNC_RECONCILE_INTERVAL_S": "5",

@@ -53,16 +53,20 @@ def record(rt: Runtime, book: StepBook, work: Work, result: Waybill | Withdrawn)
     shipment.waybill_no = result.waybill_no
     shipment.shipper_code = result.shipper_code or shipment.shipper_code
     shipment.carrier_order_no = result.carrier_order_no
-    shipment.booked_at = shipment.pickup_due_from = now
+    shipment.booked_at = now
     shipment.estimated_pickup_at = result.estimated_pickup_at
     shipment.estimated_delivery_at = result.estimated_delivery_at
-    shipment.status, shipment.status_at = "info_received", now
-    set_status(order, "info_received")
+    # After an uncertain first try the carrier may have pushed scans before its answer reached us: these stand.
+    if shipment.status == "unknown":
+        shipment.status, shipment.status_at = "info_received", now
+        set_status(order, "info_received")
+    if shipment.pickup_at is None:
+        shipment.pickup_due_from = now
     if result.label:
         book.session.merge(LabelRow(shipment_id=shipment.id, content=result.label))
     shop = f"shop.{order.shop}"
     book.owe("write_note", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
-    if rt.settings.ship_on == "waybill":
+    if rt.settings.ship_on == "waybill" or shipment.pickup_at is not None:
         book.owe("write_shipped", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
     adopt_orphans(rt, book, shipment)
 

@@ -20,6 +20,7 @@ def _by_any_spelling(names: dict[str, str]) -> dict[str, str]:
 _PROVINCES = _by_any_spelling(_REGIONS["province"]) | {f"{city}市": city for city in ("北京", "上海", "天津", "重庆")}
 _CITIES = {_PROVINCES[name]: _by_any_spelling(cities) for name, cities in _REGIONS["city"].items()}
 _DISSOLVED: dict[str, dict[str, str]] = {_PROVINCES[name]: cities for name, cities in _REGIONS["dissolved"].items()}
+_UNDIVIDED = frozenset(_REGIONS["undivided"]["cities"])
 _BEYOND_CUSTOMS = frozenset(_PROVINCES[name] for name in _REGIONS["customs"]["provinces"])
 
 
@@ -39,8 +40,8 @@ def complete_region(address: Address) -> Region:
     `address.region_customs` (Hong Kong, Macao, Taiwan) or `address.region_missing`.
     """
     short = [clean_text(name).replace(" ", "") for name in (address.province, address.city, address.district)]
-    if not all(short):
-        raise PermanentError("address.region_missing", "The address lacks its province, city or district")
+    if not all(short[:2]):
+        raise PermanentError("address.region_missing", "The address lacks its province or city")
     province = _PROVINCES.get(short[0])
     if province is None:
         raise _unknown("[province]", short[0])
@@ -53,7 +54,11 @@ def complete_region(address: Address) -> Region:
     city = next(filter(None, map(_CITIES[province].get, city_names)), None)
     if city is None:
         raise _unknown(f'[city."{_short_province(province)}"]', short[1])
-    return Region(province, city, short[2])
+    # Carriers want a district of every address; where a city has none, its own name stands for it.
+    district = short[2] or (city if city in _UNDIVIDED else "")
+    if not district:
+        raise PermanentError("address.region_missing", "The address lacks its district")
+    return Region(province, city, district)
 
 
 def _short_province(full: str) -> str:

@@ -98,6 +98,14 @@ def test_an_address_that_lacks_a_region_is_refused(address: tuple[str, str, str]
 
 
 @pytest.mark.parametrize(
+    ("province", "city"), [("广东", "东莞"), ("广东", "中山市"), ("甘肃", "嘉峪关"), ("海南", "儋州")]
+)
+def test_a_city_that_has_no_districts_stands_for_its_own(province: str, city: str) -> None:
+    region = complete_region(Address(province, city, "", street="某路1号"))
+    assert region.district == region.city == f"{city.removesuffix('市')}市"
+
+
+@pytest.mark.parametrize(
     ("text", "clean"),
     [
         ("  某路\t1号\r\n 2室 ", "某路 1号 2室"),

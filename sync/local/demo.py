@@ -60,9 +60,10 @@ def _report(demo: Demo, verdict: Verdict, *, as_json: bool) -> None:
     for problem in verdict.problems:
         demo.screen.say(f"  ✗ {problem}")
     found = "as it should be" if demo.is_ok else "NOT as it should be"
+    demo.screen.say(f"\nChecked against the ledgers of the carrier, the ERP and the shop: {found}.")
     demo.screen.say(
-        f"\nChecked against the ledgers of carrier, ERP and shop: {found}. {verdict.orders} orders, {verdict.lost} lost, "
-        f"{verdict.duplicates} duplicates, {verdict.stale} 物流异常, in {demo.seconds:.0f} s."
+        f"{verdict.orders} orders, {verdict.lost} lost, {verdict.duplicates} duplicates, {verdict.stale} 物流异常, "
+        f"in {demo.seconds:.0f} s."
     )
 
 

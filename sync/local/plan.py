@@ -22,7 +22,7 @@ FAULTS = {
     "carrier": {
         "latency_ms": 20, "latency_jitter_ms": 60, "reset_before": 0.03, "server_error": 0.03, "too_many": 0.02,
         "reset_after": 0.03, "hang_after": 0.01, "hang_s": 2, "truncated": 0.02, "garbage": 0.01, "html_200": 0.02,
-        "html_502": 0.02, "gbk": 0.01, "half_json": 0.02, "bare_duplicate": 0.3,
+        "html_502": 0.02, "gbk": 0.01, "half_json": 0.02,
     },
     "erp": {
         "latency_ms": 20, "latency_jitter_ms": 120, "reset_before": 0.03, "server_error": 0.03, "too_many": 0.02,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -110,6 +110,14 @@ def _settle_group(session: Session, group_id: int) -> None:
     ).scalar_one()
     if not still_open:
         session.execute(update(ExceptionGroupRow).where(ExceptionGroupRow.id == group_id).values(state="resolved"))
+
+
+def open_messages(session: Session, subjects: Collection[str]) -> dict[str, str]:
+    """What lies on the desk about these subjects: subject -> message."""
+    wanted = select(ExceptionRow.subject, ExceptionRow.message).where(
+        ExceptionRow.subject.in_(subjects), ExceptionRow.resolved_at.is_(None)
+    )
+    return {row.subject: row.message for row in session.execute(wanted)}
 
 
 def step_subject(step: StepRow) -> str:

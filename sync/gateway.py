@@ -29,6 +29,9 @@ T = TypeVar("T")
 MAX_REPLY_BYTES = 8_000_000
 """Replies larger than this are garbage; a batch of label templates stays well below."""
 
+MAX_TURN_WAIT_S = 5.0
+"""How long a call waits for its turn under the peer's rate limit before the step is put off."""
+
 
 class PeerAway(Exception):
     """The call was not made: the breaker is open, the credentials are refused, or the rate limit is used up.
@@ -142,9 +145,7 @@ class Gateway:
 
     def _send(self, peer: PeerSettings, call: HttpCall) -> _Sent:
         self._pass_door(peer.key)
-        wait_s = self._limiter.take(peer)
-        if wait_s:
-            raise PeerAway(peer.key, "rate limit reached", utc_now() + timedelta(seconds=wait_s))
+        self._take_turn(peer)
         started, clock = utc_now(), time.monotonic()
         reply, error = None, None
         try:
@@ -152,6 +153,14 @@ class Gateway:
         except requests.RequestException as failure:
             error = _transport_error(peer, call, failure)
         return _Sent(call, reply, error, started, time.monotonic() - clock)
+
+    def _take_turn(self, peer: PeerSettings) -> None:
+        """Wait a moment for the rate limit: a worker of this peer's queue has nothing better to do."""
+        deadline = time.monotonic() + MAX_TURN_WAIT_S
+        while wait_s := self._limiter.take(peer):
+            if time.monotonic() + wait_s > deadline:
+                raise PeerAway(peer.key, "rate limit reached", utc_now() + timedelta(seconds=wait_s))
+            time.sleep(wait_s)
 
     def _exchange(self, peer: PeerSettings, call: HttpCall, deadline: float) -> HttpReply:
         response = self._session().request(
@@ -176,10 +185,13 @@ class Gateway:
 
     def _close(self, peer: PeerSettings, sent: _Sent | None, context: CallContext, error: PeerError | None) -> None:
         """Record the call that just ended and tell the door how it went; the error's texts are redacted in place."""
+        secrets = (*peer.secrets, *(sent.call.secrets if sent else ()))
+        if error is not None:
+            error.peer_text = redact(error.peer_text, private=context.private, secrets=secrets)
+            error.message = redact(error.message, private=context.private, secrets=secrets)
         if sent is None:
             return
         outcome = error.outcome if error else "ok"
-        secrets = (*peer.secrets, *sent.call.secrets)
         status = sent.reply.status if sent.reply else 0
         self._counters.count_call(
             peer.key, sent.call.operation, outcome, is_retry=context.try_no > 1, seconds=sent.seconds
@@ -197,9 +209,6 @@ class Gateway:
                 reply=redact(_reply_text(sent), private=context.private, secrets=secrets),
             )
         )
-        if error is not None:
-            error.peer_text = redact(error.peer_text, private=context.private, secrets=secrets)
-            error.message = redact(error.message, private=context.private, secrets=secrets)
         self._tell_door(peer.key, error)
 
     def _session(self) -> requests.Session:

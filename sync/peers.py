@@ -65,6 +65,11 @@ class PeerDoor:
         reason = "credentials are refused" if row.state == "refused" else "it is away"
         return Closed(reason, max(row.probe_at, now + timedelta(seconds=1)))
 
+    def closed(self, session: Session) -> list[str]:
+        """The peers that no call may be made to now; one whose probe is due is not among them."""
+        wanted = select(PeerRow.peer).where(PeerRow.state != "on", PeerRow.probe_at > utc_now())
+        return list(session.execute(wanted).scalars())
+
     def succeeded(self, peer: str) -> None:
         """The peer answered; writes only when it had been failing."""
         self._answered[peer] = time.monotonic()

@@ -60,6 +60,8 @@ class OrderRow(Base):
     updated_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
     erp_no: Mapped[str] = mapped_column(String(80), default="")
+    external_ref: Mapped[str] = mapped_column(String(80), default="")
+    """What the ERPs know the order by; the shop's number, with the shop's name where there are several."""
 
 
 class OrderLineRow(Base):

@@ -108,9 +108,9 @@ def _line(row: OrderLineRow) -> OrderLine:
     )
 
 
-def close_if_done(session: Session, row: OrderRow, unfinished: int, *, is_terminal: bool) -> None:
-    """An order is done when nothing is owed for it and its parcel has reached its end."""
-    if row.state == "open" and is_terminal and not unfinished:
+def close_if_done(row: OrderRow, unfinished: int) -> None:
+    """An order whose parcel has reached its end is done when nothing is owed for it."""
+    if row.state == "open" and not unfinished:
         row.state, row.done_at = "done", utc_now()
 
 

@@ -31,13 +31,14 @@ def make_engine(url: str, *, pool_size: int = 8) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": 30}, pool_size=pool_size)
+        engine = create_engine(parsed, connect_args={"timeout": 30}, pool_size=pool_size, hide_parameters=True)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
     return create_engine(
         parsed,
         pool_size=pool_size,
+        hide_parameters=True,  # they are people's names and addresses
         pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"connect_timeout": 5, "application_name": "ecsync"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -141,12 +141,18 @@ def hold(session: Session, step_id: int, token: str) -> StepRow | None:
 
 
 def find_idle(
-    session: Session, *, requeue_after_s: float, queue_depths: Mapping[str, int], limit: int = 500
+    session: Session,
+    *,
+    requeue_after_s: float,
+    queue_depths: Mapping[str, int],
+    closed_peers: Collection[str] = (),
+    limit: int = 500,
 ) -> dict[int, Wake]:
     """Steps that are due and that nobody was told of, or whose message is lost: step id -> whom to wake.
 
     A message counts as lost when the peer's queue is empty and the step was due and told longer than
-    `requeue_after_s` ago. While the queue still holds messages, theirs are waiting, not lost.
+    `requeue_after_s` ago. While the queue still holds messages, theirs are waiting, not lost. Nobody is told of steps
+    at `closed_peers`: they would only be put off again.
     """
     now = utc_now()
     told_long_ago = now - timedelta(seconds=requeue_after_s)
@@ -165,7 +171,7 @@ def find_idle(
     idle = or_(and_(StepRow.state == "owed", StepRow.not_before <= now, message_is_lost), worker_is_lost)
     rows = session.execute(
         select(StepRow.id, StepRow.order_id, StepRow.peer)
-        .where(idle, ~_is_blocked())
+        .where(idle, StepRow.peer.not_in(closed_peers), ~_is_blocked())
         .order_by(StepRow.not_before)
         .limit(limit)
     )

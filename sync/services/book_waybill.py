@@ -11,7 +11,7 @@ from sync.db.orders import set_status
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
 from sync.services.track import adopt_orphans
-from sync.services.withdraw import withdraw_order
+from sync.services.withdraw import tell_booked_after_withdrawal, withdraw_order
 from sync.services.work import Work
 from sync.shops.port import Standing
 
@@ -64,6 +64,9 @@ def record(rt: Runtime, book: StepBook, work: Work, result: Waybill | Withdrawn)
         shipment.pickup_due_from = now
     if result.label:
         book.session.merge(LabelRow(shipment_id=shipment.id, content=result.label))
+    if order.state == "withdrawn":
+        tell_booked_after_withdrawal(book, order, shipment)
+        return
     shop = f"shop.{order.shop}"
     book.owe("write_note", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
     if rt.settings.ship_on == "waybill" or shipment.pickup_at is not None:

@@ -49,8 +49,12 @@ def poll_shop(rt: Runtime, shop_key: str) -> Polled:
     polled = Polled()
     read = rt.gateway.observe(shop_key, "read_open", lambda: _batches(shop, now), CallContext())
     for batch in read:
-        with rt.database.writing() as session:
-            _take_in(rt, StepBook(session, polled.wakes), peer, batch, polled)
+        polled.open += len(batch)
+        with rt.database.reading() as session:
+            news = _news(session, peer, batch)
+        if news:
+            with rt.database.writing() as session:
+                _take_in(rt, StepBook(session, polled.wakes), peer, news, polled)
     _review_open(rt, shop, peer, polled)
     with rt.database.writing() as session:
         set_cursor(session, f"poll.{shop_key}", f"{polled.new} new")
@@ -84,6 +88,31 @@ def _batches(shop: Shop, now: datetime) -> list[list[Order | Unreadable]]:
     return batches
 
 
+def _news(session: Session, peer: PeerSettings, batch: Sequence[Order | Unreadable]) -> list[Order | Unreadable]:
+    """What differs from what we hold: most polls find nothing new and must cost no write."""
+    ids = [item.shop_order_id for item in batch]
+    wanted = select(OrderRow.shop_order_id, OrderRow.state, OrderRow.content_hash)
+    held = {
+        row.shop_order_id: (row.state, row.content_hash)
+        for row in session.execute(wanted.where(OrderRow.shop == peer.name, OrderRow.shop_order_id.in_(ids)))
+    }
+    parked = desk.open_messages(session, {_order_subject(peer, order_id) for order_id in ids})
+    return [
+        item
+        for item in batch
+        if (isinstance(item, Unreadable) and parked.get(_order_subject(peer, item.shop_order_id)) != _parked_as(item))
+        or (isinstance(item, Order) and held.get(item.shop_order_id) not in _as_held(item))
+    ]
+
+
+def _as_held(order: Order) -> tuple[tuple[str, str], ...]:
+    return (("open", order.content_hash), ("done", order.content_hash))
+
+
+def _parked_as(item: Unreadable) -> str:
+    return f"Order {item.order_sn}: {item.reason} Correct it in the shop; the next poll takes it in by itself."
+
+
 def _take_in(
     rt: Runtime, book: StepBook, peer: PeerSettings, batch: Sequence[Order | Unreadable], polled: Polled
 ) -> None:
@@ -95,7 +124,6 @@ def _take_in(
         ).scalars()
     }
     for item in batch:
-        polled.open += 1
         row = known.get(item.shop_order_id)
         if isinstance(item, Unreadable):
             if row is None:
@@ -112,14 +140,14 @@ def _take_in(
 
 def _park(session: Session, peer: PeerSettings, item: Unreadable) -> int:
     """An order that cannot be fulfilled as it stands: on the desk, with what to correct in the shop."""
-    message = f"Order {item.order_sn}: {item.reason} Correct it in the shop; the next poll takes it in by itself."
     subject = _order_subject(peer, item.shop_order_id)
-    return int(desk.open_exception(session, desk.Cause(item.code, peer.key, subject, message)))
+    return int(desk.open_exception(session, desk.Cause(item.code, peer.key, subject, _parked_as(item))))
 
 
 def _accept(rt: Runtime, book: StepBook, peer: PeerSettings, order: Order) -> None:
     """A new order: its row, its parcel with the idempotency key, and what is owed for it, in one transaction."""
     row = write_order(book.session, order)
+    row.external_ref = _external_ref(rt, order)
     desk.close_exceptions(book.session, _order_subject(peer, order.shop_order_id), "the order is readable now")
     carrier = rt.settings.default_carrier
     shipment = ShipmentRow(
@@ -149,6 +177,11 @@ def _owe_first_steps(
     )
     for erp in rt.settings.erps:
         book.owe("push_order", erp.key, row.id, again=again)
+
+
+def _external_ref(rt: Runtime, order: Order) -> str:
+    """The order's name in the ERPs, fixed at intake so that a look-up always asks for what was sent."""
+    return order.order_sn if len(rt.settings.shops) == 1 else f"{order.shop}-{order.order_sn}"
 
 
 def _order_code(rt: Runtime, row: OrderRow, order: Order) -> str:

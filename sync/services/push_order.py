@@ -18,12 +18,12 @@ def perform(rt: Runtime, work: Work) -> ErpDocument:
     """Create the order in the ERP once, under the shop's order number."""
     erp = rt.erps[work.peer]
     if work.may_have_happened:
-        found = rt.gateway.run(work.peer, erp.find(work.order_sn), work.calls)
+        found = rt.gateway.run(work.peer, erp.find(work.order_row.external_ref), work.calls)
         if found is not None:
             return found
     order = ErpOrder(
         order=work.order,
-        external_ref=work.order_sn,
+        external_ref=work.order_row.external_ref,
         idempotency_key=f"{work.order.shop}-{work.order.shop_order_id}-{work.order_sn}",
         order_date=work.order.placed_at.astimezone(SHOP_ZONE).strftime("%Y%m%d"),
     )

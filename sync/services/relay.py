@@ -30,7 +30,8 @@ def relay(rt: Runtime, queue_depths: Mapping[str, int]) -> Relayed:
     """
     wait_s = rt.settings.requeue_after_s
     with rt.database.reading() as session:
-        idle = find_idle(session, requeue_after_s=wait_s, queue_depths=queue_depths)
+        closed = rt.door.closed(session)
+        idle = find_idle(session, requeue_after_s=wait_s, queue_depths=queue_depths, closed_peers=closed)
         waiting = find_waiting(session, is_queue_empty=not queue_depths.get(CALLBACKS))
     if not idle and not waiting:
         return Relayed([], [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from traceback import format_tb
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -19,9 +20,10 @@ from sync.db.models import AttemptRow, OrderRow, ShipmentRow, StepRow
 from sync.db.orders import close_if_done, private_texts, read_order
 from sync.db.steps import StepBook, Wake, claim_next, count_unfinished, hold
 from sync.gateway import CallContext, PeerAway
+from sync.redaction import redact
 from sync.runtime import Runtime
 from sync.services import book_waybill, push_order, query_pickup, send_notice, write_back
-from sync.services.track import is_terminal
+from sync.services.track import ENDED
 from sync.services.work import Performer, Work
 
 log = logging.getLogger(__name__)
@@ -66,8 +68,10 @@ def run_steps(rt: Runtime, order_id: int, peer: str) -> list[Wake]:
             _record_failure(rt, work, error)
             raise
         except Exception as crash:  # a defect of ours must not hold the lease until it expires
-            log.exception("order %s: %s at %s crashed", work.order_sn, work.name, work.peer)
-            unclear = UncertainError(f"{work.name}.crashed", f"{type(crash).__name__}: {crash}"[:500])
+            said = redact(f"{type(crash).__name__}: {crash}"[:500], private=work.calls.private)
+            trace = "".join(format_tb(crash.__traceback__))
+            log.error("order %s: %s at %s crashed: %s\n%s", work.order_sn, work.name, work.peer, said, trace)
+            unclear = UncertainError(f"{work.name}.crashed", said)
             _record_failure(rt, work, unclear)
             raise unclear from crash
         with rt.database.writing() as session:
@@ -121,8 +125,8 @@ def _finish(rt: Runtime, book: StepBook, work: Work, performer: Performer, resul
     desk.close_exceptions(session, desk.step_subject(step), "the step is done")
     session.flush()
     row = session.get_one(OrderRow, work.order_id)
-    if is_terminal(row.status):
-        close_if_done(session, row, count_unfinished(session, row.id), is_terminal=True)
+    if row.status in ENDED:
+        close_if_done(row, count_unfinished(session, row.id))
     rt.counters.finished.labels(work.name, work.peer, "done").inc()
     log.info("order %s: %s done at %s", work.order_sn, work.name, work.peer)
     return True

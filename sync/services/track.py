@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from mappings.model import EventKind, NumberChange, TrackingEvent
-from mappings.status import STATUSES, Tracking, event_key, fold
+from mappings.status import Tracking, event_key, fold
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, TrackingEventRow, WaybillAliasRow
@@ -23,8 +23,8 @@ STALE = "stale_pickup"
 """物流异常: shown instead of the tracking status while a pickup is overdue."""
 
 
-def is_terminal(status: str) -> bool:
-    return status in STATUSES and STATUSES[status].is_terminal
+ENDED = frozenset({"delivered", "returned", "lost"})
+"""A parcel's real ends; a cancelled parcel still owes the buyer another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def refold(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
     _apply_pickup(rt, book, shipment, order, tracking)
     _apply_delivery(rt, book, shipment, order, tracking)
     _apply_status(book.session, shipment, order, tracking)
-    if is_terminal(shipment.status):
+    if shipment.status in ENDED:
         book.session.flush()
-        close_if_done(book.session, order, count_unfinished(book.session, order.id), is_terminal=True)
+        close_if_done(order, count_unfinished(book.session, order.id))
 
 
 def _apply_pickup(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:

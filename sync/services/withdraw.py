@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync import exceptions as desk
 from sync.clock import utc_now
-from sync.db.models import OrderRow
+from sync.db.models import OrderRow, ShipmentRow
 from sync.db.orders import find_shipment
 from sync.db.steps import StepBook
 from sync.shops.port import Standing
@@ -21,16 +21,26 @@ def withdraw_order(book: StepBook, order: OrderRow, standing: Standing) -> None:
     shipment = find_shipment(book.session, order.id)
     book.drop(order.id)
     order.state, order.status, order.updated_at, order.done_at = "withdrawn", str(standing), utc_now(), utc_now()
+    if shipment is not None:
+        shipment.pickup_due_from = None
+    _tell(book, order, shipment, WHY[standing])
+
+
+def tell_booked_after_withdrawal(book: StepBook, order: OrderRow, shipment: ShipmentRow) -> None:
+    """The waybill came back after the shop had withdrawn the order: nobody must send this parcel."""
+    shipment.pickup_due_from = None
+    _tell(book, order, shipment, "was withdrawn in the shop while its waybill was being booked,")
+
+
+def _tell(book: StepBook, order: OrderRow, shipment: ShipmentRow | None, why: str) -> None:
     told = [
         *([f"waybill {shipment.waybill_no} at {shipment.peer}"] if shipment and shipment.waybill_no else []),
         *([f"ERP document {order.erp_no}"] if order.erp_no else []),
     ]
-    if shipment is not None:
-        shipment.pickup_due_from = None
     if not told:
         return
     message = (
-        f"Order {order.order_sn} {WHY[standing]} after {' and '.join(told)} existed. Nothing more is sent for it. "
+        f"Order {order.order_sn} {why} after {' and '.join(told)} existed. Nothing more is sent for it. "
         "Cancel these there by hand, then resolve this line."
     )
     cause = desk.Cause("order.withdrawn_after_booking", f"shop.{order.shop}", f"order:{order.id}", message, order.id)

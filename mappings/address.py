@@ -84,10 +84,10 @@ def clean_text(text: str) -> str:
 
 
 def _clean_character(mark: str) -> str:
-    if mark.isspace():
+    category = unicodedata.category(mark)
+    if category == "Cc":
         return " "
-    if unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Cn"):
-        # Tab and newline are spaces above; the zero-width joiner of an emoji is no loss on a waybill.
-        return " " if unicodedata.category(mark) == "Cc" else ""
+    if category in ("Cf", "Cs", "Cn"):
+        return ""  # among them the joiners of emoji: no loss on a waybill
     plain = unicodedata.normalize("NFKC", mark)
     return plain if "！" <= mark <= "～" and plain.isalnum() else mark

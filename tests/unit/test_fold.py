@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -241,6 +242,15 @@ def test_of_two_snapshots_at_the_same_trace_the_one_seen_later_counts() -> None:
     delayed, back = snapshot("delayed", 5, seen=41), snapshot("out_for_delivery", 5, seen=42)
     assert conclude(delayed, back).status == "out_for_delivery"
     assert conclude(back, replace(delayed, observed_at=at(43))).status == "delayed"
+
+
+def test_a_snapshot_told_again_counts_as_seen_again() -> None:
+    tellings = [
+        snapshot("delayed", 5, seen=41),
+        snapshot("out_for_delivery", 5, seen=42),
+        snapshot("delayed", 5, seen=43),
+    ]
+    assert {conclude(*order).status for order in permutations(tellings)} == {"delayed"}
 
 
 def test_a_snapshot_without_traces_yields_to_any_later_look() -> None:

@@ -88,6 +88,12 @@ def test_sizes_are_limited() -> None:
     assert refusal(b"x" * (MAX_BODY + 1)).status == 413
 
 
+def test_a_form_with_very_many_fields_is_refused() -> None:
+    carrier().verify_callback(push("102", [ITEM]) + b"&extra=1", FORM)
+    padding = "".join(f"&f{number}=1" for number in range(30)).encode()
+    assert refusal(push("102", [ITEM]) + padding).reason == "the body is no form"
+
+
 def test_the_content_type_does_not_decide() -> None:
     carrier().verify_callback(push("102", [ITEM]), "text/html")
 

@@ -250,6 +250,11 @@ def test_every_item_of_a_push_is_read_and_none_costs_another() -> None:
     assert all(problem.startswith("item ") for problem in read.problems)
 
 
+def test_an_item_that_names_no_parcel_is_no_event() -> None:
+    read = take(push("102", [an_item(LogisticCode="", OrderCode="", State="2")]))
+    assert (read.events, read.problems) == ((), ("item 1 names neither a waybill nor an order",))
+
+
 def test_a_code_nobody_mapped_falls_back_to_the_coarse_state_and_is_counted() -> None:
     item = an_item(State="2", StateEx="298", Traces=[a_trace("10:00:00", "298")])
     read = take(push("102", [item]))
@@ -294,6 +299,8 @@ def test_texts_are_cleaned_and_bounded() -> None:
     event = take(push("101", [item])).events[0]
     assert event.text.startswith("到 达 x")
     assert len(event.text) == 1000
+    remarked = an_item(State="2", Traces=[a_trace("10:00:00", Remark="备注")])
+    assert take(push("101", [remarked])).events[0].text == "已到达 备注"
 
 
 # --- push 103 ----------------------------------------------------------------------------------------------------
@@ -334,6 +341,10 @@ def test_the_push_time_is_never_taken_for_a_pickup_time() -> None:
     assert (read.events, read.problems) == ((), ("item 1 has no readable time",))
     fetched = take(push("103", [a_booking("301") | {"CreateTime": "", "FetchTime": "2026-11-22 11:00:00"}]))
     assert fetched.events[0].event_at == datetime(2026, 11, 22, 11, tzinfo=SHANGHAI)
+
+
+def test_a_booking_without_a_state_is_named() -> None:
+    assert take(push("103", [a_booking("")])).problems == ("item 1 has no state",)
 
 
 def test_a_booking_state_nobody_mapped_is_kept_and_counted() -> None:

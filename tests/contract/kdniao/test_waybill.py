@@ -90,6 +90,7 @@ def test_the_text_that_is_signed_is_the_text_that_is_sent() -> None:
     assert is_signed_by(form["RequestData"][0], form["DataSign"][0], [APP_KEY])
     assert (form["EBusinessID"], form["RequestType"], form["DataType"]) == ([EBUSINESS_ID], ["1007"], ["2"])
     assert call.headers["content-type"] == "application/x-www-form-urlencoded;charset=utf-8"
+    assert "张三" in form["RequestData"][0]
     assert call.changes_peer
 
 
@@ -135,6 +136,7 @@ def test_region_names_are_completed_on_both_sides() -> None:
         ("+86 139-0000-0002", {"Mobile": "13900000002"}),
         ("１３９００００００02", {"Mobile": "13900000002"}),
         ("010-62345678", {"Tel": "010-62345678"}),
+        ("010-62345678#12", {"Tel": "010-62345678＃12"}),
         ("13900000002-1234", {"Tel": "13900000002-1234"}),
     ],
 )
@@ -151,7 +153,13 @@ def test_remarks_and_goods_names_are_cut_to_length() -> None:
 
 def test_the_courier_collects_what_a_cod_order_owes() -> None:
     assert "AddService" not in sent(a_request())
-    assert sent(a_request(order=an_order(cod_fen=12005)))["AddService"] == [{"Name": "COD", "Value": "120.05"}]
+    assert sent(a_request(order=an_order(cod_fen=12010)))["AddService"] == [{"Name": "COD", "Value": "120.10"}]
+
+
+def test_money_is_in_yuan_and_weight_in_kilograms() -> None:
+    made = sent(a_request())
+    goods = {"GoodsName": "棉T恤", "GoodsCode": "TS-1", "Goodsquantity": 2, "GoodsPrice": 59.9, "GoodsWeight": 0.5}
+    assert (made["Commodity"], made["Weight"]) == ([goods], 1.0)
 
 
 def test_the_courier_is_called_unless_a_setting_says_no() -> None:
@@ -257,6 +265,23 @@ def test_the_window_we_asked_for_is_the_estimated_pickup() -> None:
     window = datetime(2026, 11, 21, 7, tzinfo=UTC)
     waybill = finish(carrier().book_waybill(a_request(pickup_from=window)), reply_of(EXAMPLES["kdn-1007-resp-100"]))
     assert waybill.estimated_pickup_at == window
+
+
+def test_the_company_that_took_the_parcel_is_the_replys() -> None:
+    order = {"LogisticCode": "1", "ShipperCode": "YTO"}
+    assert booked(json_reply(ResultCode="100", Order=order)).shipper_code == "YTO"
+    assert booked(json_reply(ResultCode="100", Order={"LogisticCode": "1"})).shipper_code == "ZTO"
+
+
+def test_a_label_can_be_stored_as_text() -> None:
+    reply = json_reply(ResultCode="100", Order={"LogisticCode": "1"}, PrintTemplate="<b>\0</b>")
+    assert booked(reply).label == "<b></b>"
+
+
+@pytest.mark.parametrize(("status", "error"), [(503, TransientError), (429, TransientError), (403, AuthError)])
+def test_an_http_failure_means_what_it_means_everywhere(status: int, error: type[PeerError]) -> None:
+    with pytest.raises(error):
+        booked(HttpReply(status, {}, b"{}"))
 
 
 def test_child_numbers_are_read_from_texts_and_from_objects() -> None:
@@ -385,6 +410,7 @@ def parse(name: str, text: str) -> Any:
     [
         ("environment", "prod"),
         ("order_url", "ftp://x"),
+        ("query_url", "https://"),
         ("customer_pwd", "a&b"),
         ("customer_name", "x" * 51),
         ("pay_type", "9"),
@@ -404,6 +430,8 @@ def test_production_wants_tls_and_an_account() -> None:
         carrier(environment="production", order_url="http://api.kdniao.com/api/EOrderService")
     with pytest.raises(ValueError, match="app_key"):
         carrier(app_key="")
+    with pytest.raises(ValueError, match="ebusiness_id"):
+        carrier(ebusiness_id="")
 
 
 def test_every_default_is_a_value_its_own_setting_accepts() -> None:

@@ -44,7 +44,7 @@ def mariadb_yards() -> Iterator[dict[str, Yard]]:
 @pytest.fixture(scope="session")
 def furniture(mariadb_yards: dict[str, Yard]) -> dict[str, list[dict[str, object]]]:
     """The rows of a shop without orders."""
-    return mariadb_yards["myisam"].keep()
+    return mariadb_yards["myisam"].keep(everything=True)
 
 
 @pytest.fixture

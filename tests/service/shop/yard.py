@@ -86,18 +86,19 @@ class Yard:
                 del row[key]
         return {name: sorted(some, key=repr) for name, some in rows.items()}
 
-    def keep(self) -> dict[str, list[dict[str, Any]]]:
-        """Every row of the shop, to be restored."""
+    def keep(self, *, everything: bool = False) -> dict[str, list[dict[str, Any]]]:
+        """The rows that the write-back may touch, or all of the shop's, to be restored."""
+        tables = self.tables.metadata.sorted_tables if everything else self._written
         with self.engine.connect() as connection:
-            tables = self.tables.metadata.sorted_tables
             return {table.name: [dict(row) for row in connection.execute(select(table)).mappings()] for table in tables}
 
     def restore(self, kept: dict[str, list[dict[str, Any]]]) -> None:
         with self.engine.begin() as connection:
-            for table in self.tables.metadata.sorted_tables:
+            for name, rows in kept.items():
+                table = self.tables.metadata.tables[name]
                 connection.execute(table.delete())
-                if kept[table.name]:
-                    connection.execute(insert(table), kept[table.name])
+                if rows:
+                    connection.execute(insert(table), rows)
 
     @property
     def _written(self) -> list[Table]:

@@ -1,7 +1,7 @@
 """What became of a parcel: the canonical statuses, carriers' tables onto them, the fold from events to one status.
 
 The fold looks at the set of events and never at the order they arrived in, so a late, repeated or old push can do
-no harm. Its words stand in `status.toml`; the rules' reasons in docs/tracking.md.
+no harm. Its words stand in `status.toml`, its rules one by one in tests/unit/test_fold.py.
 """
 
 from __future__ import annotations
@@ -165,12 +165,17 @@ def fold(events: Iterable[TrackingEvent], *, booked_at: datetime | None, now: da
 
 
 def _distinct(events: Iterable[TrackingEvent]) -> Iterable[TrackingEvent]:
-    """Each fact once, as it was told last; `repr` only makes the choice independent of the order."""
+    """Each fact once, as it was told last (or first understood)."""
     found: dict[str, TrackingEvent] = {}
     for event in events:
         key = event_key(event)
-        found[key] = max(found.get(key, event), event, key=lambda told: (told.observed_at, told.sequence, repr(told)))
+        found[key] = max(found.get(key, event), event, key=_telling)
     return found.values()
+
+
+def _telling(event: TrackingEvent) -> tuple[datetime, bool, int, str]:
+    # `repr` only makes the choice independent of the order.
+    return event.observed_at, event.is_mapped, event.sequence, repr(event)
 
 
 def _without_stale_snapshots(events: list[TrackingEvent]) -> Iterable[TrackingEvent]:

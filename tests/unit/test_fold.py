@@ -402,6 +402,12 @@ def test_an_unmapped_code_with_a_coarse_meaning_moves_the_status_and_is_counted(
     assert (tracking.status, tracking.attention, tracking.flags) == ("in_transit", "watch", frozenset({"unmapped"}))
 
 
+def test_a_code_that_was_mapped_meanwhile_counts_when_its_push_is_replayed() -> None:
+    riddle = event(None, 3, raw_code="298", is_mapped=False, attention="watch")
+    tracking = conclude(riddle, replace(riddle, canonical="in_transit", is_mapped=True, attention="none"))
+    assert (tracking.status, tracking.flags) == ("in_transit", frozenset())
+
+
 @pytest.mark.parametrize("status", ["info_received", "awaiting_pickup", "pickup_failed"])
 def test_nothing_from_before_the_pickup_comes_back_after_it(status: str) -> None:
     assert conclude(trace("in_transit", 3), booking(status, 4)).status == "in_transit"

@@ -129,7 +129,7 @@ def read_doors(session: Session) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One shop's last conservation check."""
+    """One shop's last conservation check; `unseen` orders were paid a moment ago and are not missing yet."""
 
     paid: int
     in_flight: int
@@ -148,7 +148,8 @@ def read_accounts(session: Session) -> dict[str, Account]:
 def _account(value: str, at: datetime) -> Account:
     said = json.loads(value)
     numbers = {name: int(said[name]) for name in ("paid", "in_flight", "done", "with_person", "difference")}
-    return Account(**numbers, unseen=len(said.get("unseen", ())), at=at)
+    unseen = set(said.get("unseen", ())) - set(said.get("unaccounted", ()))
+    return Account(**numbers, unseen=len(unseen), at=at)
 
 
 def read_polls(session: Session) -> dict[str, datetime]:
@@ -201,11 +202,11 @@ class Need:
 
     code: str
     peer: str
+    sample: str
     count: int
     intake: int
     first_seen_at: datetime
     last_seen_at: datetime
-    sample: str
 
 
 def group_needs(session: Session, limit: int = 50) -> list[Need]:
@@ -224,15 +225,15 @@ def group_needs(session: Session, limit: int = 50) -> list[Need]:
         .group_by(ExceptionRow.group_id)
         .subquery()
     )
-    columns = (groups.c.count, groups.c.intake, groups.c.first_seen_at, groups.c.last_seen_at, ExceptionRow.message)
+    numbers = (groups.c.count, groups.c.intake, groups.c.first_seen_at, groups.c.last_seen_at)
     rows = session.execute(
-        select(ExceptionGroupRow.code, ExceptionGroupRow.peer, *columns)
+        select(ExceptionGroupRow.code, ExceptionGroupRow.peer, ExceptionRow.message, *numbers)
         .join(groups, groups.c.group_id == ExceptionGroupRow.id)
         .join(ExceptionRow, ExceptionRow.id == groups.c.newest)
         .order_by(groups.c.first_seen_at)
         .limit(limit)
     )
-    return [Need(code, peer, *numbers, redact(message)) for code, peer, *numbers, message in rows]
+    return [Need(code, peer, redact(message), *counted) for code, peer, message, *counted in rows]
 
 
 def find_last_need(session: Session) -> datetime | None:
@@ -246,13 +247,13 @@ class Calls:
 
     peer: str
     operation: str
+    ended: int
+    ended_ok: int
     count: int
     first: int
     first_ok: int
     p50_ms: int
     p95_ms: int
-    ended: int = 0
-    ended_ok: int = 0
 
 
 SUCCESSES = ("ok", "adopted", "duplicate")
@@ -289,7 +290,7 @@ def group_calls(session: Session, since: datetime) -> list[Calls]:
         .order_by(c.peer, c.operation)
     )
     return [
-        Calls(peer, operation, *numbers, *ends.get((peer, operation), (0, 0))) for peer, operation, *numbers in rows
+        Calls(peer, operation, *ends.get((peer, operation), (0, 0)), *counted) for peer, operation, *counted in rows
     ]
 
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from sync.settings import Settings, load_settings
 from sync.web import console, health, metrics, process, receiver
-from sync.web.words import choose_language, speaker
+from sync.web.words import WORDS, choose_language, speaker
 
 log = logging.getLogger(__name__)
 
@@ -76,5 +76,7 @@ def _error_body(status: int, name: str, error_id: str) -> tuple[bytes, str]:
         said = {"error": name, "status": status, **({"id": error_id} if error_id else {})}
         return json.dumps(said).encode(), "application/json"
     language = choose_language(request)
-    page = render_template("error.html", status=status, error_id=error_id, lang=language, t=speaker(language))
+    say = speaker(language)
+    what = say(f"error.{status}") if f"error.{status}" in WORDS else say("error.other", status=status)
+    page = render_template("error.html", what=what, error_id=error_id, lang=language, t=say)
     return page.encode(), "text/html; charset=utf-8"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
 from sync.clock import utc_now
+from sync.db.cursors import set_cursor
 from sync.db.models import (
     AttemptRow,
     Base,
@@ -98,5 +100,61 @@ class Rows:
         return self.add(PeerRow(peer=peer, state=state, failures=5, failing_since=ago(300)))
 
 
-BUSINESS_NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
-"""Noon in Beijing."""
+def fill_a_busy_day(database: Database) -> None:
+    """Every part of the page has something to show, good and bad."""
+    rows = Rows(database)
+    orders = [_order_of_the_day(rows, number) for number in range(1, 41)]
+    _open_exceptions(rows, orders)
+    for number in range(400):
+        rows.attempt(KDNIAO, "book_waybill", started_at=ago(number * 2), duration_ms=300 + number * 3, step_id=None)
+    for number in range(60):
+        rows.attempt(ERP, "create_order", "transient" if number % 7 == 0 else "ok", duration_ms=80 + number)
+    rows.peer(ERP, "refused")
+    for seconds in (5, 20, 90, 200, 400, 1000, 5000):
+        rows.push(received_at=ago(seconds))
+    said: dict[str, object] = {"paid": 240, "in_flight": 180, "done": 50, "with_person": 9, "withdrawn": 2, "difference": 0}
+    said |= {"unseen": ["991"], "unaccounted": []}
+    with database.writing() as session:
+        set_cursor(session, "poll.shop.main", "3 new")
+        set_cursor(session, "heartbeat", "")
+        set_cursor(session, "conservation.shop.main", json.dumps(said))
+
+
+def _order_of_the_day(rows: Rows, number: int) -> OrderRow:
+    statuses = ("received", "info_received", "awaiting_pickup", "stale_pickup", "picked_up", "in_transit")
+    status = (*statuses, "out_for_delivery", "delivery_failed", "delivered", "returned")[number % 10]
+    has_waybill, is_picked_up = number % 10 > 0, number % 10 > 3
+    order = rows.order(
+        name=("王小明", "欧阳娜娜", "John Smith", "李四")[number % 4],
+        status=status,
+        erp_no=f"SO-{90000 + number}" if number % 3 else "",
+    )
+    rows.parcel(
+        order,
+        waybill_no=f"7730{number:010}" if has_waybill else "",
+        booked_at=ago(180_000) if has_waybill else None,
+        pickup_due_from=ago(90_000) if status in ("info_received", "awaiting_pickup") else None,
+        stale_since=ago(3600) if status == "stale_pickup" else None,
+        status="info_received" if status in ("received", "stale_pickup") else status,
+        pickup_at=ago(80_000 + number) if is_picked_up else None,
+        pickup_is_inferred=number % 20 == 5,
+        delivered_at=ago(500) if status == "delivered" else None,
+    )
+    rows.step(order, "book_waybill", KDNIAO, state="done" if has_waybill else "owed", created_at=ago(number * 30))
+    rows.step(order, "push_order", ERP, state="done" if number % 3 else "owed", created_at=ago(number * 60))
+    return order
+
+
+def _open_exceptions(rows: Rows, orders: list[OrderRow]) -> None:
+    told = "erp.generic_rest refuses our credentials; its orders wait and none is lost. Correct the settings."
+    rows.exception(rows.group(f"{ERP}.refused", ERP), subject=f"peer:{ERP}", message=told)
+    unmapped = rows.group(f"{KDNIAO}.status_unmapped", KDNIAO, first_seen_at=ago(9000))
+    message = "carrier.kdniao sent the code '315' in kdniao_state_ex, which no table maps; no status was changed."
+    rows.exception(unmapped, subject="code:kdniao_state_ex:315", message=message, opened_at=ago(9000))
+    stale = rows.group("stale_pickup", KDNIAO)
+    for order in orders[3::10]:
+        message = f"Order {order.order_sn}: waiting for pickup since 2026-11-19 02:00 UTC. Call 13912345678."
+        rows.exception(stale, order_id=order.id, message=message)
+    intake = rows.group("ecshop.order.phone_blank", SHOP)
+    message = "Order 2026112199999: the consignee has no phone. Correct it in the shop."
+    rows.exception(intake, subject="shop.main:4711", message=message)

@@ -219,7 +219,7 @@ def test_two_parcels_of_one_order_ship_one_after_the_other(yard: Yard) -> None:
     shop = yard.shop()
     yard.order(1, TEA, CUP)
     whole = parcel_of(the_order(shop, "1"))
-    tea = min(whole.line_quantities)
+    tea = min(whole.line_quantities, key=int)
     first = replace(whole, line_quantities={tea: 1})
     ship(shop, first, times=2)
     ledger = yard.ledger("1")
@@ -235,6 +235,20 @@ def test_two_parcels_of_one_order_ship_one_after_the_other(yard: Yard) -> None:
     assert (ledger.order_status, ledger.shipping_status) == (5, 1)
     assert ledger.invoice_nos == ("YT0001", "YT0002")
     assert (yard.stock(1), yard.stock(2)) == (998, 2999)
+
+
+def test_a_note_written_again_does_not_undo_what_another_parcel_showed_since(yard: Yard) -> None:
+    shop = yard.shop()
+    yard.order(1, TEA, CUP)
+    whole = parcel_of(the_order(shop, "1"))
+    tea, cup = sorted(whole.line_quantities, key=int)
+    first = replace(whole, line_quantities={tea: 2})
+    shop.write_note(first, NOW)
+    ship(shop, replace(whole, line_quantities={cup: 1}, waybill_no="YT0002", parcel_no=2))
+    before = yard.dump()
+    shop.write_note(first, NOW)
+    assert yard.dump() == before
+    assert yard.ledger("1").shipping_status == 4
 
 
 def test_a_staff_note_gets_the_number_and_no_line_is_counted_twice(yard: Yard) -> None:

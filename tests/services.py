@@ -48,14 +48,14 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def fresh_postgres() -> Iterator[str]:
-    """The address of a new, empty PostgreSQL database, dropped at the end."""
+def fresh_postgres(template: str = "template1") -> Iterator[str]:
+    """The address of a new PostgreSQL database, empty or a copy of `template`, dropped at the end."""
     need_port("PostgreSQL", POSTGRES)
     name = f"ecsync_test_{uuid.uuid4().hex[:12]}"
     admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -15,6 +15,7 @@ from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import InboxRow
 from sync.db.steps import StepBook, Wake
+from sync.redaction import redact
 from sync.runtime import Runtime
 from sync.services.track import Merged, merge_events
 
@@ -97,13 +98,13 @@ def _say(merged: Merged, ignored: int, problems: Iterable[str]) -> str:
 
 
 def _set_aside(session: Session, row: InboxRow, reason: str) -> None:
-    row.verdict, row.detail = "unreadable", reason
+    row.verdict, row.detail = "unreadable", redact(reason)
     _report(session, row, reason)
 
 
 def _report(session: Session, row: InboxRow, reason: str) -> None:
     message = (
-        f"Callback {row.id} from {row.source} could not be read whole: {reason}. It is kept as received; "
+        f"Callback {row.id} from {row.source} could not be read whole: {redact(reason)}. It is kept as received; "
         f"after a correction replay it: ecsync callbacks replay {row.id}"
     )
     cause = desk.Cause("callback.unreadable", row.source, f"inbox:{row.id}", message, inbox_id=row.id)

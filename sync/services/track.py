@@ -107,8 +107,13 @@ def _apply_pickup(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: Ord
                 shipment_id=shipment.id,
                 parcel_no=shipment.parcel_no,
             )
-    elif was_picked_up:
+    elif was_picked_up or _is_news(shipment.pickup_due_from, tracking.pickup_revoked_at):
         shipment.pickup_due_from = tracking.pickup_revoked_at or rt.clock.now()
+
+
+def _is_news(due_from: datetime | None, revoked_at: datetime | None) -> bool:
+    """A false pickup restarts the clock of a parcel that waits, also when the pickup itself was never pushed to us."""
+    return due_from is not None and revoked_at is not None and revoked_at > due_from
 
 
 def _apply_delivery(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:
@@ -161,8 +166,9 @@ def _apply_attention(session: Session, shipment: ShipmentRow, order: OrderRow, t
 
 def _report_unmapped(session: Session, peer: str, event: TrackingEvent) -> None:
     message = (
-        f"{peer} sent the code {event.raw_code!r} in {event.channel}, which no table maps; no status was changed. "
-        f"Add a line for it to that connector's status.toml under [{event.channel}], then replay the callback."
+        f"{peer} sent the code {event.raw_code!r} in {event.channel}, which no table maps; at most the coarse state "
+        f"beside it was used. Add a line for it to that connector's status.toml under [{event.channel}], then replay "
+        "the callback."
     )
     subject = f"code:{event.channel}:{event.raw_code}"
     desk.open_exception(session, desk.Cause(f"{peer}.status_unmapped", peer, subject, message))
@@ -171,21 +177,23 @@ def _report_unmapped(session: Session, peer: str, event: TrackingEvent) -> None:
 def _follow_changes(session: Session, peer: str, changes: Iterable[NumberChange]) -> None:
     """The carrier gave a parcel another number: keep the old one as an alias."""
     for change in changes:
-        shipment = session.execute(
-            select(ShipmentRow)
-            .where(
-                ShipmentRow.peer == peer,
-                or_(ShipmentRow.order_code == change.order_code, ShipmentRow.waybill_no == change.old_waybill_no),
-            )
-            .limit(1)
-            .with_for_update()
-        ).scalar_one_or_none()
+        shipment = _find_changed(session, peer, change)
         if shipment is None or shipment.waybill_no == change.new_waybill_no:
             continue
         for number in {shipment.waybill_no, change.old_waybill_no} - {""}:
             _add_alias(session, peer, number, shipment.id)
         shipment.waybill_no = change.new_waybill_no
         shipment.shipper_code = change.new_shipper_code or shipment.shipper_code
+
+
+def _find_changed(session: Session, peer: str, change: NumberChange) -> ShipmentRow | None:
+    """The parcel by our own code if the push carries it, else by its old number; never by an empty one."""
+    for column, value in ((ShipmentRow.order_code, change.order_code), (ShipmentRow.waybill_no, change.old_waybill_no)):
+        if value:
+            wanted = select(ShipmentRow).where(ShipmentRow.peer == peer, column == value).with_for_update()
+            if found := session.execute(wanted).scalars().first():
+                return found
+    return None
 
 
 def _add_alias(session: Session, peer: str, number: str, shipment_id: int) -> None:
@@ -275,7 +283,23 @@ def _insert(
         for key, event in keyed.items()
     ]
     inserted = session.execute(rt.database.insert_new(TrackingEventRow).returning(TrackingEventRow.event_key), rows)
-    return list(inserted.scalars())
+    new = list(inserted.scalars())
+    return new + _retell(session, peer, {key: event for key, event in keyed.items() if key not in set(new)})
+
+
+def _retell(session: Session, peer: str, known: dict[str, TrackingEvent]) -> list[str]:
+    """Facts known before, told better now: mapped by a new line of a table, or seen again later; returns their keys."""
+    wanted = select(TrackingEventRow).where(TrackingEventRow.peer == peer, TrackingEventRow.event_key.in_(known))
+    retold = []
+    for row in session.execute(wanted).scalars() if known else ():
+        old, event = _to_event(row), known[row.event_key]
+        is_mapped_now = event.is_mapped and not old.is_mapped
+        is_later_look = event.kind is EventKind.SNAPSHOT and event.observed_at > old.observed_at
+        if is_mapped_now or (is_later_look and event.is_mapped >= old.is_mapped):
+            row.canonical, row.fields = event.canonical, _to_fields(event)
+            retold.append(row.event_key)
+    session.flush()
+    return retold
 
 
 def _to_fields(event: TrackingEvent) -> dict[str, Any]:

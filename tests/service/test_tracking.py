@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import random
 from datetime import datetime, timedelta, timezone
+from typing import cast
 from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import func, select, update
 
+from mappings.carriers.kdniao import tracking
+from mappings.model import NumberChange
+from mappings.status import Meaning
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import InboxRow, ShipmentRow, StepRow, TrackingEventRow
+from sync.db.steps import StepBook
 from sync.sandbox.kdniao_rules import sign
 from sync.services.receive_callback import Push, receive_callback
 from sync.services.replay_callback import replay_callback
 from sync.services.sweep_pickups import sweep_pickups
+from sync.services.track import merge_events
 from tests.service.house import House
 
 CARRIER = "carrier.kdniao"
@@ -275,3 +281,33 @@ def test_a_replay_applies_the_stored_bytes_again_without_a_second_effect(house: 
 def open_lines(house: House) -> list[desk.OpenException]:
     with house.rt.database.reading() as session:
         return desk.list_open(session)
+
+
+def test_a_code_mapped_later_counts_when_its_push_is_replayed(
+    house: House, shipped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(house, snapshot(house, shipped, PICKED_UP, ("9876", "外星中转")))
+    with house.rt.database.reading() as session:
+        inbox_id = session.scalars(select(InboxRow.id)).one()
+    line = Meaning(code="9876", zh="外星中转", canonical="customs")
+    monkeypatch.setitem(cast(dict[str, Meaning], tracking.TABLE.channels["kdniao_state_ex"]), "9876", line)
+
+    replay_callback(house.rt, inbox_id, "ops")
+
+    assert house.shipment(shipped).status == "customs"
+
+
+def test_a_changed_number_finds_its_parcel_by_our_code_and_never_an_unbooked_one(house: House) -> None:
+    house.peers.configure_faults({"carrier": {"outage": True}})
+    unbooked, booked = house.seed(2)
+    house.poll()
+    with house.rt.database.writing() as session:
+        session.execute(
+            update(ShipmentRow).where(ShipmentRow.id == house.shipment(booked).id).values(waybill_no="OLD1")
+        )
+        change = NumberChange(f"{booked}-1", "", "NEW1", "")
+        merge_events(house.rt, StepBook(session), CARRIER, (), (change,))
+        merge_events(house.rt, StepBook(session), CARRIER, (), (NumberChange("", "", "NEW2", ""),))
+
+    assert house.shipment(booked).waybill_no == "NEW1"
+    assert house.shipment(unbooked).waybill_no == ""

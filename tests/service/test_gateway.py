@@ -1,0 +1,157 @@
+"""The only way out: what each failure on the wire means, the breaker, the rate limit, the record."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from mappings.errors import AuthError, PermanentError, TransientError, UncertainError
+from mappings.wire import Exchange, HttpCall, HttpReply, check_status, read_json_object
+from sync.gateway import CallContext, PeerAway
+from sync.services.poll_shop import BATCH
+from tests.service.house import House
+
+ERP = "erp.generic_rest"
+
+
+def post(house: House, path: str = "/api/orders", *, changes_peer: bool = True) -> Exchange[dict[str, Any]]:
+    reply = yield HttpCall(
+        "create_order" if changes_peer else "find_order",
+        "POST" if changes_peer else "GET",
+        house.peers.erp_url + (path if changes_peer else f"{path}/1"),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {house.peers.settings.erp_token}"},
+        b'{"order_id":"1","customer_name":"x","total_amount":"1.00","order_date":"20261122","lines":'
+        b'[{"sku":"A","quantity":1,"price":"1.00"}]}'
+        if changes_peer
+        else b"",
+        changes_peer=changes_peer,
+    )
+    check_status(reply, "test.call", changes_peer=changes_peer)
+    return read_json_object(reply, "test.call", changes_peer=changes_peer)
+
+
+@pytest.mark.parametrize(
+    ("fault", "changing", "reading"),
+    [
+        ({"reset_before": 1.0}, UncertainError, TransientError),
+        ({"reset_after": 1.0}, UncertainError, TransientError),
+        ({"truncated": 1.0}, UncertainError, TransientError),
+        ({"garbage": 1.0}, UncertainError, TransientError),
+        ({"html_200": 1.0}, UncertainError, TransientError),
+        ({"html_502": 1.0}, UncertainError, TransientError),
+        ({"half_json": 1.0}, UncertainError, TransientError),
+        ({"server_error": 1.0}, UncertainError, TransientError),
+        ({"too_many": 1.0}, TransientError, TransientError),
+        ({"outage": True}, TransientError, TransientError),
+    ],
+)
+def test_a_fault_on_the_wire_has_one_class_for_a_change_and_one_for_a_read(
+    house: House, fault: dict[str, Any], changing: type[Exception], reading: type[Exception]
+) -> None:
+    house.peers.configure_faults({"erp": {"max_per_order": 0, **fault}})
+    with pytest.raises(changing) as change:
+        house.rt.gateway.run(ERP, post(house), CallContext())
+    with pytest.raises(reading) as read:
+        house.rt.gateway.run(ERP, post(house, changes_peer=False), CallContext())
+    assert (type(change.value), type(read.value)) == (changing, reading)
+
+
+def test_a_peer_that_is_not_there_was_certainly_not_changed(house: House) -> None:
+    def ask() -> Exchange[HttpReply]:
+        return (yield HttpCall("create_order", "POST", "http://127.0.0.1:9/"))
+
+    with pytest.raises(TransientError, match="nothing was sent"):
+        house.rt.gateway.run(ERP, ask(), CallContext())
+
+
+def test_a_reply_that_drips_is_cut_off_at_the_deadline(house: House) -> None:
+    house.peers.configure_faults({"erp": {"drip": 1.0, "drip_s": 60, "max_per_order": 0}})
+    object.__setattr__(house.rt.peer(ERP), "read_timeout_s", 0.5)
+    object.__setattr__(house.rt.peer(ERP).spec, "connect_timeout_s", 0.5)
+    began = time.monotonic()
+    try:
+        with pytest.raises(UncertainError):
+            house.rt.gateway.run(ERP, post(house), CallContext())
+    finally:
+        object.__setattr__(house.rt.peer(ERP).spec, "connect_timeout_s", 5)
+    assert time.monotonic() - began < 10
+
+
+def test_five_failures_in_a_row_close_the_door_and_the_first_success_opens_it(house: House) -> None:
+    house.peers.configure_faults({"erp": {"outage": True}})
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            house.rt.gateway.run(ERP, post(house), CallContext())
+    with pytest.raises(PeerAway):
+        house.rt.gateway.run(ERP, post(house), CallContext())
+
+    house.peers.configure_faults({"erp": {}})
+    house.open_doors()
+    house.rt.gateway.run(ERP, post(house), CallContext())
+
+
+def test_only_one_caller_probes_a_peer_that_is_away(house: House) -> None:
+    house.peers.configure_faults({"erp": {"outage": True}})
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            house.rt.gateway.run(ERP, post(house), CallContext())
+    house.open_doors()
+
+    answers = [house.rt.door.ask(ERP) for _ in range(3)]
+
+    assert [answer is None for answer in answers] == [True, False, False]
+
+
+def test_every_call_leaves_one_attempt_with_its_outcome_and_a_metric(house: House) -> None:
+    context = CallContext(private=("x",), try_no=2)
+    house.rt.gateway.run(ERP, post(house), context)
+
+    (attempt,) = context.attempts
+    assert (attempt.operation, attempt.outcome, attempt.http_status) == ("create_order", "ok", 201)
+    value = house.rt.counters.registry.get_sample_value(
+        "ecsync_peer_calls_total", {"peer": ERP, "operation": "create_order", "outcome": "ok", "try": "retry"}
+    )
+    assert value == 1
+
+
+def test_secrets_of_a_peer_are_hidden_in_the_record(house: House) -> None:
+    def tell_secret() -> Exchange[None]:
+        token = house.rt.peer(ERP).config["token"]
+        yield HttpCall("find_order", "GET", f"{house.peers.erp_url}/api/orders?order_id={token}", changes_peer=False)
+        raise PermanentError("test.refused", f"refused {token}", peer_text=f"bad {token}")
+
+    context = CallContext()
+    with pytest.raises(PermanentError) as caught:
+        house.rt.gateway.run(ERP, tell_secret(), context)
+    token = house.rt.peer(ERP).config["token"]
+    assert token not in str(caught.value)
+    assert token not in context.attempts[0].request
+
+
+def test_an_unusable_address_is_ours_to_correct(house: House) -> None:
+    def ask() -> Exchange[HttpReply]:
+        return (yield HttpCall("create_order", "POST", "nonsense://"))
+
+    with pytest.raises(AuthError, match="address"):
+        house.rt.gateway.run(ERP, ask(), CallContext())
+
+
+def test_an_exchange_of_several_calls_gets_each_reply_in_turn(house: House) -> None:
+    def twice() -> Exchange[tuple[int, int]]:
+        auth = {"Authorization": f"Bearer {house.peers.settings.erp_token}"}
+        url = f"{house.peers.erp_url}/api/orders"
+        first = yield HttpCall("find_order", "GET", f"{url}/1", auth, changes_peer=False)
+        second = yield HttpCall("find_order", "GET", url, {}, changes_peer=False)
+        return first.status, second.status
+
+    context = CallContext()
+    assert house.rt.gateway.run(ERP, twice(), context) == (404, 401)
+    assert len(context.attempts) == 2
+
+
+def test_a_poll_takes_orders_in_by_batches(house: House) -> None:
+    house.peers.configure_faults({"carrier": {"outage": True}, "erp": {"outage": True}})
+    house.seed(BATCH + 5)
+    assert house.poll().new == BATCH + 5

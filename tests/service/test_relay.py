@@ -1,0 +1,142 @@
+"""The broker may lose everything: what the relay finds, and what it leaves alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from sync.clock import utc_now
+from sync.db.models import InboxRow, StepRow
+from sync.db.steps import Wake, claim_next, hold
+from sync.services.apply_callback import MAX_TELLINGS
+from sync.services.poll_shop import poll_shop
+from sync.services.relay import relay
+from sync.services.run_steps import MAX_LOSSES, run_steps
+from tests.service.house import SHOP, House
+
+CARRIER, ERP = "carrier.kdniao", "erp.generic_rest"
+
+
+def age_messages(house: House, seconds: float) -> None:
+    """The messages were sent this long ago."""
+    with house.rt.database.writing() as session:
+        past = utc_now() - timedelta(seconds=seconds)
+        session.execute(update(StepRow).values(enqueued_at=past, not_before=past))
+
+
+def taken_in(house: House) -> Wake:
+    """A fresh order whose messages were sent a moment ago; the wake of its waybill."""
+    house.seed()
+    (wake,) = [wake for wake in poll_shop(house.rt, SHOP).wakes if wake.peer == CARRIER]
+    return wake
+
+
+def test_a_message_sent_a_moment_ago_is_not_sent_again(house: House) -> None:
+    taken_in(house)
+    assert relay(house.rt, {}).wakes == []
+
+
+def test_a_due_step_whose_queue_is_empty_has_lost_its_message(house: House) -> None:
+    wake = taken_in(house)
+    age_messages(house, 15)
+    assert wake in relay(house.rt, {}).wakes
+    assert relay(house.rt, {}).wakes == [], "told again, so it waits again"
+
+
+def test_a_message_that_still_waits_in_its_queue_is_not_doubled(house: House) -> None:
+    wake = taken_in(house)
+    age_messages(house, 15)
+    peers = {found.peer for found in relay(house.rt, {CARRIER: 12}).wakes}
+    assert wake.peer not in peers
+    assert ERP in peers
+
+
+def test_steps_at_a_closed_door_are_left_alone_until_its_probe(house: House) -> None:
+    wake = taken_in(house)
+    age_messages(house, 15)
+    for _ in range(5):
+        house.rt.door.failed(CARRIER, "away")
+    assert wake not in relay(house.rt, {}).wakes
+    house.open_doors()
+    assert wake in relay(house.rt, {}).wakes
+
+
+def test_a_step_whose_worker_died_is_taken_up_when_its_lease_ends(house: House) -> None:
+    wake = taken_in(house)
+    with house.rt.database.writing() as session:
+        assert claim_next(session, wake.order_id, CARRIER, 60)
+    age_messages(house, 15)
+    assert wake not in relay(house.rt, {}).wakes
+    end_leases(house)
+    assert wake in relay(house.rt, {}).wakes
+
+    run_steps(house.rt, wake.order_id, CARRIER)
+    with house.rt.database.reading() as session:
+        step = session.scalars(select(StepRow).where(StepRow.peer == CARRIER)).one()
+    assert (step.state, step.losses) == ("done", 1)
+
+
+def test_two_workers_with_the_same_message_do_the_step_once(house: House) -> None:
+    wake = taken_in(house)
+    with house.rt.database.writing() as session:
+        assert claim_next(session, wake.order_id, CARRIER, 60)
+    assert run_steps(house.rt, wake.order_id, CARRIER) == []
+    assert house.peers.ledger()["carrier"]["waybills_issued"] == 0
+
+
+def test_a_worker_that_outlived_its_lease_records_nothing(house: House) -> None:
+    wake = taken_in(house)
+    with house.rt.database.writing() as session:
+        first = claim_next(session, wake.order_id, CARRIER, 60)
+        assert first
+        token = first.lease_token
+    end_leases(house)
+    with house.rt.database.writing() as session:
+        assert claim_next(session, wake.order_id, CARRIER, 60)
+        assert hold(session, first.id, token) is None
+
+
+def test_a_step_that_kills_its_workers_is_set_aside(house: House) -> None:
+    wake = taken_in(house)
+    for _ in range(MAX_LOSSES + 1):
+        with house.rt.database.writing() as session:
+            claim_next(session, wake.order_id, CARRIER, 60)
+        end_leases(house)
+    run_steps(house.rt, wake.order_id, CARRIER)
+    with house.rt.database.reading() as session:
+        assert session.scalars(select(StepRow.state).where(StepRow.peer == CARRIER)).one() == "parked"
+    assert house.peers.ledger()["carrier"]["waybills_issued"] == 0
+
+
+def test_a_stored_push_is_told_once_and_set_aside_when_nobody_comes_back(house: House) -> None:
+    with house.rt.database.writing() as session:
+        now = utc_now()
+        session.add(
+            InboxRow(
+                source=CARRIER,
+                digest="d",
+                received_at=now,
+                content_type="",
+                body=b"x",
+                not_before=now,
+                verdict="waiting",
+            )
+        )
+    told = []
+    for _ in range(MAX_TELLINGS + 2):
+        told.append(len(relay(house.rt, {}).inbox_ids))
+        with house.rt.database.writing() as session:
+            session.execute(update(InboxRow).values(not_before=utc_now()))
+    assert told == [1] * MAX_TELLINGS + [0, 0]
+    with house.rt.database.reading() as session:
+        assert session.scalars(select(InboxRow.verdict)).one() == "unreadable"
+
+
+def end_leases(house: House) -> None:
+    with house.rt.database.writing() as session:
+        session.execute(
+            update(StepRow)
+            .where(StepRow.state == "running")
+            .values(lease_until=utc_now() - timedelta(seconds=1), enqueued_at=utc_now() - timedelta(seconds=60))
+        )

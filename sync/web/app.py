@@ -11,7 +11,7 @@ from sqlalchemy.exc import StatementError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from sync.settings import Settings, load_settings
+from sync.settings import Settings, load_settings_or_exit
 from sync.web import console, health, metrics, process, receiver
 from sync.web.words import WORDS, choose_language, speaker
 
@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application; raises SettingsError when the environment is wrong."""
-    settings = settings or load_settings()
+    settings = settings or load_settings_or_exit()
     app = Flask("sync.web", static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = settings.callback_max_bytes + ROOM_FOR_413
     process.install(app, settings)

@@ -31,7 +31,8 @@ SHAPES = {"ok": "●", "warn": "▲", "bad": "■", "hold": "◆", "quiet": "○
 @blueprint.get("/")
 def overview() -> Response:
     """The page; `?lang=` chooses a language and is remembered."""
-    response = _render("overview.html")
+    html, is_whole = _render("overview.html")
+    response = make_response(html, 200 if is_whole else 503)
     if request.args.get("lang") in LANGUAGES:
         language = choose_language(request)
         response.set_cookie(COOKIE, language, max_age=COOKIE_AGE_S, httponly=True, samesite="Lax")
@@ -40,19 +41,20 @@ def overview() -> Response:
 
 @blueprint.get("/board")
 def board() -> Response:
-    """The part of the page that refreshes itself."""
-    return _render("board.html")
+    """The part of the page that refreshes itself; any other status than 200 would leave the old one standing."""
+    html, _ = _render("board.html")
+    return make_response(html)
 
 
-def _render(template: str) -> Response:
+def _render(template: str) -> tuple[str, bool]:
     """The template with all it needs; while the database is away the shell still stands and says so."""
     rt = current().runtime
     words = _vocabulary(rt)
     try:
-        return make_response(render_template(template, board=read_board(rt), **words))
+        return render_template(template, board=read_board(rt), **words), True
     except SQLAlchemyError as problem:
         log.error("the overview could not be read: %s", type(problem).__name__)
-        return make_response(render_template(template, board=None, now=utc_now(), **words), 503)
+        return render_template(template, board=None, now=utc_now(), **words), False
 
 
 def _vocabulary(rt: Runtime) -> dict[str, Any]:

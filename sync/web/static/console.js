@@ -13,7 +13,8 @@
     if (document.hidden) event.preventDefault();
   });
 
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (event.detail.ctx.response.status !== 200) return;
     refreshedAt = Date.now();
     const more = countNeeds() - needs;
     if (more > 0) news.textContent = news.dataset.more.replace("{n}", more);

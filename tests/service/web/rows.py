@@ -112,7 +112,14 @@ def fill_a_busy_day(database: Database) -> None:
     rows.peer(ERP, "refused")
     for seconds in (5, 20, 90, 200, 400, 1000, 5000):
         rows.push(received_at=ago(seconds))
-    said: dict[str, object] = {"paid": 240, "in_flight": 180, "done": 50, "with_person": 9, "withdrawn": 2, "difference": 0}
+    said: dict[str, object] = {
+        "paid": 240,
+        "in_flight": 180,
+        "done": 50,
+        "with_person": 9,
+        "withdrawn": 2,
+        "difference": 0,
+    }
     said |= {"unseen": ["991"], "unaccounted": []}
     with database.writing() as session:
         set_cursor(session, "poll.shop.main", "3 new")

@@ -142,8 +142,9 @@ class Plan:
         return (
             self._web(),
             self._worker("carriers", "carrier.kdniao,callbacks"),
-            self._worker("erps", "erp.generic_rest"),
-            self._worker("shops", f"shop.{SHOP},sweeps,notices"),
+            self._worker("orders", f"erp.generic_rest,shop.{SHOP},notices", concurrency=3),
+            # Alone: its ticks expire, so a worker that is busy with other queues would never come to them.
+            self._worker("sweeps", "sweeps"),
             self._celery("beat", "beat", "--schedule", f"{self.directory}/beat", "--loglevel", "INFO"),
             self._celery("flower", "flower", "--address=127.0.0.1", f"--port={self.ports.flower}", "--max_tasks=10000"),
         )
@@ -156,9 +157,9 @@ class Plan:
         config = ROOT / "deploy" / "gunicorn.conf.py"
         return self._python("web", "gunicorn", "-c", str(config), "--workers", "1", "sync.web.app:create_app()")
 
-    def _worker(self, name: str, queues: str) -> Child:
-        words = f"worker -Q {queues} -n {name}@%h --concurrency 2 --without-mingle --without-gossip -E --loglevel INFO"
-        return self._celery(f"worker-{name}", *words.split())
+    def _worker(self, name: str, queues: str, *, concurrency: int = 2) -> Child:
+        words = f"worker -Q {queues} -n {name}@%h --concurrency {concurrency} --loglevel INFO"
+        return self._celery(f"worker-{name}", *words.split(), "--without-mingle", "--without-gossip", "-E")
 
     def _celery(self, name: str, *words: str) -> Child:
         return self._python(name, "celery", "-A", "tasks.app", *words)

@@ -102,7 +102,8 @@ class Demo:
         return directory
 
     def _clear(self, directory: Path) -> None:
-        if self.options.keep or (self.options.exit and not self.is_ok and not self._stop.is_set()):
+        is_telling = not self.is_ok and not self._stop.is_set() and any(directory.glob("*.log"))
+        if self.options.keep or is_telling:
             self.screen.say(f"The run directory is kept: {directory}")
         else:
             shutil.rmtree(directory, ignore_errors=True)

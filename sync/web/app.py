@@ -17,6 +17,8 @@ from sync.web.words import WORDS, choose_language, speaker
 
 log = logging.getLogger(__name__)
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
 ROOM_FOR_413 = 64 * 1024
 """Bodies a little too large still reach the receiver, which refuses them by its own rules."""
 

@@ -105,8 +105,9 @@ def fill_a_busy_day(database: Database) -> None:
     rows = Rows(database)
     orders = [_order_of_the_day(rows, number) for number in range(1, 41)]
     _open_exceptions(rows, orders)
-    for number in range(400):
-        rows.attempt(KDNIAO, "book_waybill", started_at=ago(number * 2), duration_ms=300 + number * 3, step_id=None)
+    served = rows.step(orders[0], "query_pickup", KDNIAO, state="done").id
+    for number in range(200):
+        rows.attempt(KDNIAO, "book_waybill", started_at=ago(number * 2), duration_ms=300 + number * 3, step_id=served)
     for number in range(60):
         rows.attempt(ERP, "create_order", "transient" if number % 7 == 0 else "ok", duration_ms=80 + number)
     rows.peer(ERP, "refused")

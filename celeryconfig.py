@@ -9,9 +9,9 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
-from sync.settings import load_settings
+from sync.settings import load_settings_or_exit
 
-_settings = load_settings()
+_settings = load_settings_or_exit()
 
 broker_url = _settings.broker_url
 broker_connection_retry_on_startup = True

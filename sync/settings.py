@@ -7,6 +7,7 @@ Every name may carry `_FILE` instead, naming a file that holds the value. `ECSYN
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -309,3 +310,15 @@ def _with_env_file(environ: Mapping[str, str]) -> dict[str, str]:
 def load_settings() -> Settings:
     """The settings of this process, read once."""
     return read_settings(os.environ)
+
+
+def load_settings_or_exit() -> Settings:
+    """The settings for a program's entry: what is wrong is said in words, without a traceback.
+
+    Exits with 3, which gunicorn takes for "do not try again".
+    """
+    try:
+        return load_settings()
+    except SettingsError as problem:
+        sys.stderr.write(f"{problem}\n")
+        raise SystemExit(3) from None

@@ -9,7 +9,7 @@ from typing import Any
 from celery import Celery, signals
 
 from sync.runtime import Runtime
-from sync.settings import load_settings
+from sync.settings import load_settings_or_exit
 
 app = Celery("ecsync")
 app.config_from_object("celeryconfig")
@@ -22,7 +22,7 @@ def runtime() -> Runtime:
     pid = os.getpid()
     if pid not in _runtimes:
         _runtimes.clear()
-        _runtimes[pid] = Runtime(load_settings())
+        _runtimes[pid] = Runtime(load_settings_or_exit())
     return _runtimes[pid]
 
 

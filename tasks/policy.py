@@ -15,9 +15,9 @@ from mappings.errors import PeerError, TransientError, UncertainError
 from sync.db.steps import Wake
 from sync.gateway import PeerAway
 from sync.services.run_steps import StepParked
-from sync.settings import load_settings
+from sync.settings import load_settings_or_exit
 
-_settings = load_settings()
+_settings = load_settings_or_exit()
 
 RETRY: dict[str, Any] = {
     "autoretry_for": (TransientError, UncertainError),

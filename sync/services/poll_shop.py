@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from mappings.model import Order
@@ -41,6 +42,12 @@ class Polled:
     open: int = 0
     wakes: list[Wake] = field(default_factory=list)
 
+    def add(self, other: Polled) -> None:
+        self.new += other.new
+        self.changed += other.changed
+        self.parked += other.parked
+        self.wakes += other.wakes
+
 
 def poll_shop(rt: Runtime, shop_key: str) -> Polled:
     """Read the shop's open queues and re-read what we hold open; raises the shop's PeerError, or PeerAway."""
@@ -50,11 +57,7 @@ def poll_shop(rt: Runtime, shop_key: str) -> Polled:
     read = rt.gateway.observe(shop_key, "read_open", lambda: _batches(shop, now), CallContext())
     for batch in read:
         polled.open += len(batch)
-        with rt.database.reading() as session:
-            news = _news(session, peer, batch)
-        if news:
-            with rt.database.writing() as session:
-                _take_in(rt, StepBook(session, polled.wakes), peer, news, polled)
+        polled.add(_take_in_news(rt, peer, batch))
     _review_open(rt, shop, peer, polled)
     with rt.database.writing() as session:
         set_cursor(session, f"poll.{shop_key}", f"{polled.new} new")
@@ -103,6 +106,25 @@ def _news(session: Session, peer: PeerSettings, batch: Sequence[Order | Unreadab
         if (isinstance(item, Unreadable) and parked.get(_order_subject(peer, item.shop_order_id)) != _parked_as(item))
         or (isinstance(item, Order) and held.get(item.shop_order_id) not in _as_held(item))
     ]
+
+
+def _take_in_news(rt: Runtime, peer: PeerSettings, batch: Sequence[Order | Unreadable]) -> Polled:
+    """Take in what differs. Where another poll took in the same orders meanwhile, what that one left is looked at."""
+    for is_last in (False, True):
+        taken = Polled()
+        with rt.database.reading() as session:
+            news = _news(session, peer, batch)
+        if not news:
+            break
+        try:
+            with rt.database.writing() as session:
+                _take_in(rt, StepBook(session, taken.wakes), peer, news, taken)
+        except IntegrityError:
+            if is_last:
+                raise
+        else:
+            return taken
+    return Polled()
 
 
 def _as_held(order: Order) -> tuple[tuple[str, str], ...]:

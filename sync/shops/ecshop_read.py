@@ -79,7 +79,6 @@ def open_condition(
     return and_(
         order.shipping_status.in_(OPEN_SHIPPING),
         order.order_status.in_((OrderStatus.UNCONFIRMED, *OPEN_ORDER)),
-        order.shipping_id != -1,
         or_(
             order.pay_status.in_(paid),
             and_(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import ColumnElement, select
@@ -12,6 +12,7 @@ from mappings.connector import Config, ParcelToWrite, Spec
 from mappings.model import Order
 from mappings.shops.ecshop import Unfit, read_order, standing
 from mappings.shops.ecshop.rows import OrderRows
+from sync.clock import utc_now
 from sync.shops.ecshop_check import check_shop
 from sync.shops.ecshop_db import ShopDatabase
 from sync.shops.ecshop_read import chunked, gather, next_page, open_condition, read_desk
@@ -19,8 +20,6 @@ from sync.shops.ecshop_settings import SPEC, read_settings
 from sync.shops.ecshop_tables import ecshop_tables
 from sync.shops.ecshop_write import Writer
 from sync.shops.port import Finding, Standing, Unreadable
-
-_ANY_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class EcshopSqlShop:
@@ -80,8 +79,8 @@ class EcshopSqlShop:
         self._writer.mark_shipped(parcel, now)
 
     def paid_ids(self, now: datetime | None = None) -> Iterable[str]:
-        """Ids of all orders `read_open` would give; without `now` the settle window is not applied."""
-        return [found.shop_order_id for found in self.read_open(now or _ANY_TIME)]
+        """Ids of all orders `read_open` would give at the business time `now`, by default the machine's."""
+        return [found.shop_order_id for found in self.read_open(now or utc_now())]
 
     def check(self, now: datetime) -> list[Finding]:
         return check_shop(self._database, self._tables, self._settings, now)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from mappings.model import Order, Queue
-from mappings.shops.ecshop import ReadRules, Unfit, content_hash, read_order, standing
+from mappings.shops.ecshop import OrderRows, ReadRules, Unfit, content_hash, read_order, standing
 from tests.contract.ecshop_recorded import NAMES, recorded, rows_of
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -57,6 +58,14 @@ def altered(name: str = "1002_paid_normal", **order: Any) -> dict[str, Any]:
     fixture = recorded(name)
     fixture["order_info"] |= order
     return fixture
+
+
+def with_package(fixture: dict[str, Any]) -> OrderRows:
+    """Package 5 holds two of goods 4 and one of goods 5."""
+    parts = [
+        {"package_id": 5, "goods_id": key, "product_id": 0, "goods_number": number} for key, number in ((4, 2), (5, 1))
+    ]
+    return replace(rows_of(fixture), packages={5: parts})
 
 
 def test_every_recorded_order_is_judged() -> None:
@@ -148,16 +157,22 @@ def test_an_unshipped_package_is_taken_apart_and_its_price_shared() -> None:
     fixture["order_info"] |= {"order_status": 1, "shipping_status": 0}
     for line in fixture["order_goods"]:
         line["send_number"] = 0
-    rows = rows_of(fixture)
-    parts = [
-        {"package_id": 5, "goods_id": key, "product_id": 0, "goods_number": number} for key, number in ((4, 2), (5, 1))
-    ]
-    rows = type(rows)(**{name: getattr(rows, name) for name in rows.__slots__} | {"packages": {5: parts}})
-    order = read_order(rows, RULES, NOW)
+    order = read_order(with_package(fixture), RULES, NOW)
     assert isinstance(order, Order)
     package = [line for line in order.lines if line.package_id == 5]
     assert [(line.goods_id, line.quantity, line.shop_line_id) for line in package] == [(4, 2, "5059"), (5, 1, "5059")]
     assert sum(line.price_fen * line.quantity for line in package) == 143000
+
+
+def test_a_part_of_a_package_that_staff_sent_already_is_not_sent_again() -> None:
+    fixture = recorded("1034_package_buy")
+    fixture["order_info"] |= {"order_status": 6, "shipping_status": 4}
+    fixture["delivery_order"][0] |= {"status": 0, "invoice_no": "ST1"}
+    fixture["delivery_goods"] = [item for item in fixture["delivery_goods"] if item["goods_id"] in (4, 5)]
+    fixture["order_goods"][1]["send_number"] = 0
+    order = read_order(with_package(fixture), ReadRules("main", default_weight_g=10), NOW)
+    assert isinstance(order, Order)
+    assert [(line.goods_id, line.quantity) for line in order.lines] == [(4, 2)]
 
 
 def test_a_package_whose_contents_are_gone_is_for_a_person() -> None:
@@ -223,6 +238,15 @@ def test_cash_on_delivery_collects_what_is_due_once_confirmed() -> None:
     assert (order.cod_fen, order.paid_at) == (5500, None)
 
 
+def test_cash_on_delivery_that_the_balance_covered_collects_nothing() -> None:
+    fixture = altered("1013_cod_unconfirmed", order_status=1, order_amount="0.00", money_paid="55.00")
+    assert order_of(fixture, default_weight_g=1).cod_fen == 0
+
+
+def test_goods_under_a_shipping_method_for_virtual_orders_go_to_a_person() -> None:
+    assert code_of(altered(shipping_id=-1)) == "ecshop.order.carrier_unmapped"
+
+
 def test_mobile_cash_on_delivery_keeps_its_amount_in_money_paid() -> None:
     fixture = altered("1013_cod_unconfirmed", order_status=1, pay_id=127, order_amount="0.00", money_paid="55.00")
     assert order_of(fixture, default_weight_g=1).cod_fen == 5500
@@ -242,14 +266,15 @@ def test_a_group_buy_waits_for_its_campaign() -> None:
     assert read(altered(extension_code="group_buy", extension_id=4)) is None
 
 
-def test_a_discount_line_counts_as_money_and_not_as_goods() -> None:
+@pytest.mark.parametrize("is_real", [0, 1])
+def test_a_discount_line_counts_as_money_and_not_as_goods(is_real: int) -> None:
     fixture = altered(goods_amount="126.00")
     discount = fixture["order_goods"][0] | {
         "rec_id": 9,
         "goods_id": 0,
         "goods_number": 1,
         "goods_price": "-10.00",
-        "is_real": 0,
+        "is_real": is_real,
     }
     fixture["order_goods"].append(discount)
     order = order_of(fixture)

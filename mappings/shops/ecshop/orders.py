@@ -105,7 +105,7 @@ def _is_open(rows: OrderRows, rules: ReadRules) -> bool:
     order = rows.order
     if order["order_status"] not in (*OPEN_ORDER, OrderStatus.UNCONFIRMED):
         return False
-    if order["shipping_status"] not in OPEN_SHIPPING or order["shipping_id"] == -1:
+    if order["shipping_status"] not in OPEN_SHIPPING:
         return False
     if order["extension_code"] == "group_buy" and order["extension_id"] not in rows.settled_group_buys:
         return False

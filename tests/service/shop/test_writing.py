@@ -184,6 +184,20 @@ def test_a_packages_stock_is_that_of_its_parts(yard: Yard) -> None:
     assert (row["extension_code"], row["parent_id"], row["goods_name"]) == ("package_buy", 5, "示例龙井茶 100g--[1]")
 
 
+def test_what_staff_left_of_a_package_completes_it(yard: Yard) -> None:
+    shop = yard.shop()
+    yard.order(1, PACKAGE, order_status=6, shipping_status=4)
+    staff_note(yard, "1", status=0, invoice_no="SF1")
+    part = {"goods_id": 2, "product_id": 1, "is_real": 1, "extension_code": "package_buy", "parent_id": 5}
+    yard.put(yard.tables.delivery_goods, [part | {"delivery_id": 70, "send_number": 2}])
+    order = the_order(shop, "1")
+    assert [(line.sku, line.quantity) for line in order.lines] == [("SBX-TEA-100", 1), ("SBX-SNACK", 1)]
+    ship(shop, parcel_of(order), times=2)
+    ledger = yard.ledger("1")
+    assert (list(ledger.sent.values()), ledger.shipping_status) == ([(1, 1)], 1)
+    assert ledger.notes[1].goods == ((1, 0, 1), (7, 0, 1))
+
+
 def test_stock_stops_at_zero_instead_of_failing(yard: Yard) -> None:
     yard.change(yard.tables.goods, {"goods_id": 1}, goods_number=1)
     shop = yard.shop()

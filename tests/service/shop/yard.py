@@ -15,6 +15,7 @@ from mappings.model import Order
 from sync.sandbox.shop import LedgerOrder, create_shop, read_ledger
 from sync.shops.ecshop_sql import EcshopSqlShop
 from sync.shops.ecshop_tables import EcshopTables, ecshop_tables
+from sync.shops.port import Shop
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STORED_NOW = int(NOW.timestamp()) - 28800
@@ -181,7 +182,7 @@ def parcel_of(order: Order, number: str = "YT0001", **changes: Any) -> ParcelToW
     return replace(parcel, **changes)
 
 
-def the_order(shop: EcshopSqlShop, order_id: str) -> Order:
+def the_order(shop: Shop, order_id: str) -> Order:
     found = shop.read_one(order_id, NOW)
     assert isinstance(found, Order), found
     return found

@@ -7,9 +7,13 @@ import os
 from typing import Any
 
 from celery import Celery, signals
+from kombu.exceptions import OperationalError
 
+from sync.db.session import DatabaseAway
 from sync.runtime import Runtime
 from sync.settings import load_settings_or_exit
+
+log = logging.getLogger(__name__)
 
 app = Celery("ecsync")
 app.config_from_object("celeryconfig")
@@ -34,12 +38,37 @@ def _close(**_: Any) -> None:
 
 
 @signals.worker_init.connect
-def _wait_for_database(**_: Any) -> None:
-    """A worker starts only when the record can be reached; it says so in words and leaves after the bound."""
+def _wait_for_ground(**_: Any) -> None:
+    """A worker starts only when record and broker can be reached; it says so in words and leaves after the bound.
+
+    Leaves by SystemExit, because Celery logs any other exception of a signal's receiver and starts all the same.
+    """
     rt = runtime()
-    rt.database.wait_until_ready(rt.settings.startup_wait_s)
-    rt.close()
-    _runtimes.clear()
+    try:
+        rt.database.wait_until_ready(rt.settings.startup_wait_s)
+        _wait_for_broker(rt.settings.startup_wait_s)
+    except DatabaseAway as away:
+        raise SystemExit(str(away)) from None
+    finally:
+        rt.close()
+        _runtimes.clear()
+
+
+def _wait_for_broker(seconds: float) -> None:
+    connection: Any
+    with app.connection_for_read() as connection:
+        where = connection.as_uri()
+
+        def tell(problem: Exception, _interval: float) -> None:
+            log.warning("Waiting for the broker %s: %s", where, problem)
+
+        try:
+            connection.ensure_connection(tell, timeout=seconds, interval_start=0.5, interval_step=0.5, interval_max=2)
+        except OperationalError as problem:
+            raise SystemExit(
+                f"The broker {where} did not answer for {seconds:.0f} s. Nothing was started and nothing is lost: the "
+                f"database is the record. Start it, or correct ECSYNC_BROKER_URL. It said: {problem}"
+            ) from None
 
 
 EVERY_SECOND = ("tasks.sweeps.relay", "tasks.sweeps.heartbeat")

@@ -6,6 +6,7 @@ IMMEDIATE: it waits for its turn at the start instead of failing in the middle.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from sync.db.models import Base
+
+log = logging.getLogger(__name__)
 
 
 class DatabaseAway(Exception):
@@ -87,6 +90,7 @@ class Database:
     def wait_until_ready(self, seconds: float) -> None:
         """Wait for the database to answer, with a bound; raises DatabaseAway with what to do."""
         deadline = time.monotonic() + seconds
+        has_told = False
         while True:
             try:
                 with self._reader.connect() as connection:
@@ -99,4 +103,7 @@ class Database:
                         f"The database {where} did not answer for {seconds:.0f} s. Nothing was started and nothing is "
                         f"lost. Start it, or correct ECSYNC_DATABASE_URL. It said: {str(problem.orig).strip()}"
                     ) from None
+                if not has_told:
+                    log.warning("Waiting up to %.0f s for the database: %s", seconds, str(problem.orig).strip())
+                    has_told = True
                 time.sleep(min(1.0, seconds / 10))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import groupby
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from mappings.status import STATUSES
@@ -107,12 +110,36 @@ def read_board(rt: Runtime) -> Board:
         )
 
 
+class LatestBoard:
+    """One reading a second serves everybody who looks: many viewers must not take the receiver's threads."""
+
+    KEEP_S = 0.9
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read_at = -1e9
+        self._found: Board | SQLAlchemyError | None = None
+
+    def read(self, rt: Runtime) -> Board:
+        """The board, at most a second old; raises SQLAlchemyError while the database is away."""
+        with self._lock:
+            if self._found is None or time.monotonic() - self._read_at > self.KEEP_S:
+                try:
+                    self._found = read_board(rt)
+                except SQLAlchemyError as problem:
+                    self._found = problem
+                self._read_at = time.monotonic()
+            if isinstance(self._found, SQLAlchemyError):
+                raise self._found.with_traceback(None)
+            return self._found
+
+
 def _seconds(now: datetime, since: datetime) -> float:
     return max(0.0, (now - since).total_seconds())
 
 
 def _oldest(now: datetime, *times: datetime | None) -> float | None:
-    given = [time for time in times if time is not None]
+    given = [at for at in times if at is not None]
     return _seconds(now, min(given)) if given else None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mappings.status import STATUSES
 from sync.clock import utc_now
 from sync.runtime import Runtime
-from sync.web.board import BEIJING, read_board
+from sync.web.board import BEIJING
 from sync.web.process import current
 from sync.web.words import COOKIE, LANGUAGES, WORDS, choose_language, say_age, say_ago, speaker
 
@@ -51,7 +51,7 @@ def _render(template: str) -> tuple[str, bool]:
     rt = current().runtime
     words = _vocabulary(rt)
     try:
-        return render_template(template, board=read_board(rt), **words), True
+        return render_template(template, board=current().boards.read(rt), **words), True
     except SQLAlchemyError as problem:
         log.error("the overview could not be read: %s", type(problem).__name__)
         return render_template(template, board=None, now=utc_now(), **words), False

@@ -13,12 +13,10 @@ from sync.db.cursors import read_cursors
 from sync.db.migrate import pending
 from sync.db.session import Database
 from sync.runtime import Runtime
+from sync.web.board import HEARTBEAT_LIMIT_S
 from sync.web.process import current
 
 blueprint = Blueprint("health", __name__)
-
-HEARTBEAT_LIMIT_S = 120
-"""The heartbeat is due every few seconds; older than this, workers stand still."""
 
 
 @blueprint.get("/healthz")

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, event
 from sync.metrics import BUCKETS
 from sync.runtime import Runtime
 from sync.settings import Settings
+from sync.web.board import LatestBoard
 
 ANSWER_WITHIN_S = 5
 """How long the database may take for one statement: a thread that waits longer is missed by the next push."""
@@ -27,6 +28,7 @@ class WebProcess:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.boards = LatestBoard()
         self._lock = threading.Lock()
         self._pid = 0
         self._runtime: Runtime

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from sync.db.cursors import set_cursor
 from sync.runtime import Runtime
+from sync.web.board import LatestBoard
 from sync.web.words import LANGUAGES
 from tests.service.web.conftest import MakeApp, on_both_databases, process_of
 from tests.service.web.rows import ERP, KDNIAO, SHOP, Rows, ago, fill_a_busy_day
@@ -191,6 +192,27 @@ def test_conservation_is_quiet_at_zero_only(client: FlaskClient, rt: Runtime, di
     assert word in text_of(page(client))
 
 
+def test_many_viewers_cost_one_reading_a_second_and_see_what_is_new_after_it(
+    client: FlaskClient, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No orders yet." in page(client)
+    rows.order(order_sn="2026112177777")
+    assert "2026112177777" not in page(client)
+
+    monkeypatch.setattr(LatestBoard, "KEEP_S", 0)
+    assert "2026112177777" in page(client)
+
+
+def test_a_database_that_is_away_is_asked_once_a_second_too(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = make_app(migrated=False, ECSYNC_DATABASE_URL=AWAY).test_client()
+    assert client.get("/").status_code == 503
+    monkeypatch.setattr("sync.web.board.read_board", lambda _: 1 / 0)
+
+    assert client.get("/").status_code == 503
+    monkeypatch.setattr(LatestBoard, "KEEP_S", 0)
+    assert client.get("/").status_code == 500
+
+
 def test_what_a_peer_said_cannot_become_markup(client: FlaskClient, rows: Rows) -> None:
     rows.exception(rows.group("x.y", KDNIAO), message="<script>alert(1)</script>")
     rows.order(order_sn='"><img src=x>', name="<b>")
@@ -227,7 +249,7 @@ class TestApplication:
     def test_a_fault_of_ours_shows_an_id_that_stands_in_the_log_and_no_stack_trace(
         self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr("sync.web.console.read_board", lambda _: 1 / 0)
+        monkeypatch.setattr("sync.web.board.read_board", lambda _: 1 / 0)
         answer = client.get("/", headers={"Accept": "text/html"})
         [error_id] = re.findall(r"错误编号 ([0-9a-f]{8})", answer.text)
 

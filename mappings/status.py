@@ -146,7 +146,7 @@ class Tracking:
 def fold(events: Iterable[TrackingEvent], *, booked_at: datetime | None, now: datetime) -> Tracking:
     """Conclude from all events of a parcel, in any order and with any repeats.
 
-    `booked_at` is when the waybill was issued: a number can have had an earlier life. All times aware.
+    `booked_at` is when the waybill was issued at the earliest: a number can have had an earlier life. All times aware.
     """
     walk = _Walk()
     counted = []

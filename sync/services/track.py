@@ -81,8 +81,10 @@ def adopt_orphans(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
 def refold(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
     """Conclude again from all facts of a parcel, and do what the change asks for."""
     rows = book.session.execute(select(TrackingEventRow).where(TrackingEventRow.shipment_id == shipment.id)).scalars()
-    tracking = fold([_to_event(row) for row in rows], booked_at=shipment.booked_at, now=rt.clock.now())
     order = book.session.get_one(OrderRow, shipment.order_id)
+    # Not `booked_at`: the carrier may have issued the number at a first try whose answer never reached us.
+    earliest = rt.clock.at(order.received_at)
+    tracking = fold([_to_event(row) for row in rows], booked_at=earliest, now=rt.clock.now())
     _apply_pickup(rt, book, shipment, order, tracking)
     _apply_delivery(rt, book, shipment, order, tracking)
     _apply_status(book.session, shipment, order, tracking)

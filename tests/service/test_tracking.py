@@ -16,7 +16,7 @@ from mappings.model import NumberChange
 from mappings.status import Meaning
 from sync import exceptions as desk
 from sync.clock import utc_now
-from sync.db.models import InboxRow, ShipmentRow, StepRow, TrackingEventRow
+from sync.db.models import InboxRow, OrderRow, ShipmentRow, StepRow, TrackingEventRow
 from sync.db.steps import StepBook
 from sync.sandbox.kdniao_rules import sign
 from sync.services.receive_callback import Push, receive_callback
@@ -160,14 +160,15 @@ def test_a_push_about_parcels_of_others_is_kept_as_orphan_and_answered_well(hous
         assert session.scalar(select(TrackingEventRow.shipment_id)) is None
 
 
-def test_a_push_that_comes_before_we_know_the_waybill_is_not_lost(house: House) -> None:
+@pytest.mark.parametrize("names_our_code", [False, True])
+def test_a_push_that_comes_before_we_know_the_waybill_is_not_lost(house: House, names_our_code: bool) -> None:
     (order_sn,) = house.seed()
     house.peers.configure_faults({"carrier": {"reset_after": 1.0, "max_per_order": 1}})
     house.poll()
     issued = house.peers.ledger()["carrier"]["orders"][f"{order_sn}-1"]["waybills"][0]
     item = {
         "EBusinessID": house.peers.settings.ebusiness_id,
-        "OrderCode": "",
+        "OrderCode": f"{order_sn}-1" if names_our_code else "",
         "ShipperCode": house.shipment(order_sn).shipper_code,
         "LogisticCode": issued,
         "Success": True,
@@ -182,7 +183,20 @@ def test_a_push_that_comes_before_we_know_the_waybill_is_not_lost(house: House) 
 
     assert house.shipment(order_sn).waybill_no == issued
     assert house.shipment(order_sn).status == "picked_up"
+    assert house.shipment(order_sn).pickup_due_from is None
     assert house.shop_order(order_sn).shipping_status == 1
+
+
+def test_scans_from_before_a_booking_that_we_recorded_late_still_count(house: House, shipped: str) -> None:
+    bodies = [snapshot(house, shipped, PICKED_UP), snapshot(house, shipped, PICKED_UP, TRANSIT)]
+    with house.rt.database.writing() as session:
+        session.execute(update(ShipmentRow).values(booked_at=house.rt.clock.now() + timedelta(days=3)))
+
+    for body in bodies:
+        push(house, body)
+
+    assert house.shipment(shipped).status == "in_transit"
+    assert house.shipment(shipped).pickup_at is not None
 
 
 def test_an_unmapped_code_changes_no_status_and_goes_to_a_person_with_the_line_to_add(
@@ -199,8 +213,11 @@ def test_an_unmapped_code_changes_no_status_and_goes_to_a_person_with_the_line_t
 
 
 def overdue(house: House, order_sn: str) -> None:
-    """49 hours have passed since the waybill."""
+    """49 hours have passed since the order came in and its waybill was booked."""
     with house.rt.database.writing() as session:
+        session.execute(
+            update(OrderRow).where(OrderRow.order_sn == order_sn).values(received_at=utc_now() - timedelta(hours=49))
+        )
         session.execute(
             update(ShipmentRow)
             .where(ShipmentRow.id == house.shipment(order_sn).id)

@@ -225,7 +225,7 @@ def _record(item: Item, name: str, peer: str, attempts: Rows) -> Iterator[Connec
     with tools().engine.begin() as connection:
         yield connection
         made = connection.execute(_insert(StepRow), step_row(name, peer, item.order_id, shipment_id))
-        step_id = made.inserted_primary_key[0]
+        step_id = (made.inserted_primary_key or (None,))[0]
         connection.execute(
             _insert(AttemptRow), [row | {"order_id": item.order_id, "step_id": step_id} for row in attempts]
         )

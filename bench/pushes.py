@@ -19,12 +19,10 @@ def make_pushes(count: int, app_key: str, *, parcels: int = 1, first: int = 0) -
     return [_push(number, app_key, parcels) for number in range(first, first + count)]
 
 
-def _push(number: int, app_key: str, parcels: int) -> bytes:
+def _push(number: int, app_key: str, parcel_count: int) -> bytes:
     dice = random.Random(number)
-    items = [_parcel(number, place, dice).snapshot(EBUSINESS_ID, ()) for place in range(parcels)]
-    for place, item in enumerate(items):
-        parcel = _parcel(number, place, dice)
-        items[place] = parcel.snapshot(EBUSINESS_ID, parcel.scans)
+    parcels = [_parcel(number, place, dice) for place in range(parcel_count)]
+    items = [parcel.snapshot(EBUSINESS_ID, parcel.scans) for parcel in parcels]
     text = json.dumps(
         {
             "PushTime": wire_time(ISSUED_AT + timedelta(hours=50)),

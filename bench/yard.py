@@ -89,7 +89,8 @@ class Site:
         owed = STEPS_PER_ORDER * len(self.orders)
         wait_until(f"{len(self.orders)} orders in {self.directory}", lambda: self.steps_done() >= owed, seconds)
         with self.database.reading() as session:
-            return session.execute(select(func.max(StepRow.finished_at))).scalar_one().timestamp()
+            ended = session.execute(select(func.max(StepRow.finished_at))).scalar_one()
+        return ended.timestamp() if ended else 0.0
 
 
 @dataclass

@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--broker", choices=CHOICES, default="", help="instead of the first that is there")
     add("--port", type=int, default=0, help="of the console; the system chooses one when it is left out")
     add("--speed", type=float, default=FAST, help=f"business seconds in one second ({FAST:g}: 48 h in 30 s)")
-    add("--timeout", type=float, default=0, help="seconds until it counts as failed (120 and 1 for two orders)")
+    add("--timeout", type=float, default=0, help="seconds until it counts as failed (180 and 1 for each order)")
     add("--keep", action="store_true", help="keep the run directory")
     return parser
 

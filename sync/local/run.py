@@ -54,7 +54,7 @@ class Demo:
         self.seconds = 0.0
         self._stop = stop
         self._began = time.monotonic()
-        self._timeout_s = options.timeout or 120 + options.orders / 2
+        self._timeout_s = options.timeout or 180 + options.orders
         self.screen = Screen(out, is_live=out.isatty())
         self._out = out
         self._exits = contextlib.ExitStack()

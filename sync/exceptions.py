@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from sync.clock import utc_now
-from sync.db.models import AuditRow, ExceptionGroupRow, ExceptionRow, InboxRow, OrderRow, StepRow
+from sync.db.models import AuditRow, ExceptionGroupRow, ExceptionRow, InboxRow, OrderRow, PeerRow, StepRow
 
 MAX_RESUMES = 3
 """How often a step parked during an outage goes on by itself; after that a person looks at it."""
@@ -118,6 +118,20 @@ def open_messages(session: Session, subjects: Collection[str]) -> dict[str, str]
         ExceptionRow.subject.in_(subjects), ExceptionRow.resolved_at.is_(None)
     )
     return {row.subject: row.message for row in session.execute(wanted)}
+
+
+def open_subjects(session: Session, peer: str, prefix: str) -> list[str]:
+    """What lies on the desk about a peer whose subject begins so."""
+    wanted = (
+        select(ExceptionRow.subject)
+        .join(ExceptionGroupRow, ExceptionGroupRow.id == ExceptionRow.group_id)
+        .where(
+            ExceptionGroupRow.peer == peer,
+            ExceptionRow.resolved_at.is_(None),
+            ExceptionRow.subject.startswith(prefix, autoescape=True),
+        )
+    )
+    return list(session.execute(wanted).scalars())
 
 
 def step_subject(step: StepRow) -> str:
@@ -231,10 +245,25 @@ def retry_exception(session: Session, exception_id: int, actor: str, reason: str
         if inbox is None:
             return False
         inbox.verdict, inbox.tellings, inbox.not_before = "waiting", 0, utc_now()
+    elif row.subject.startswith("peer:"):
+        return _probe_now(session, row, actor, reason)
     else:
         return False
     _resolve(session, [row], actor, f"retried. {reason}".strip())
     _audit(session, actor, "exceptions.retry", row, reason)
+    return True
+
+
+def _probe_now(session: Session, row: ExceptionRow, actor: str, reason: str) -> bool:
+    """The credentials were corrected: let one call through at once; its success closes the line."""
+    peer = session.get(PeerRow, row.subject.removeprefix("peer:"), with_for_update=True)
+    if peer is None or peer.state == "on":
+        return False
+    peer.probe_at = utc_now()
+    session.execute(
+        update(StepRow).where(StepRow.peer == peer.peer, StepRow.state == "owed").values(not_before=utc_now())
+    )
+    _audit(session, actor, "peers.probe", row, reason)
     return True
 
 

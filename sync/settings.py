@@ -285,7 +285,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-OUTSIDE = ("ECSYNC_ENV_FILE", "ECSYNC_PROCESS_NAME", "ECSYNC_WEB_BIND", "ECSYNC_REQUIRE_SERVICES", "ECSYNC_WORKER_POOL")
+OUTSIDE = ("ECSYNC_ENV_FILE", "ECSYNC_PROCESS_NAME", "ECSYNC_WEB_BIND", "ECSYNC_REQUIRE_SERVICES")
 """Variables that other rooms read: the supervisor, gunicorn, the tests."""
 
 

@@ -41,6 +41,7 @@ class OrderRow(Base):
         UniqueConstraint("shop", "shop_order_id"),
         Index("ix_orders_state", "shop", "state"),
         Index("ix_orders_sn", "order_sn"),
+        Index("ix_orders_received", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -61,7 +61,7 @@ class StepBook:
         elif not (again and row.state in ("done", "dropped")):
             return
         row.state, row.attempts, row.losses = "owed", 0, 0
-        row.not_before, row.finished_at = due, None
+        row.not_before, row.finished_at, row.created_at = due, None, now
         row.enqueued_at = now if due <= now else None
         if due <= now:
             self.wake(order_id, peer)

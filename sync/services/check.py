@@ -26,11 +26,17 @@ PROBE_REF = "ECSYNC-CHECK-0"
 
 def check(rt: Runtime) -> list[Finding]:
     """Every finding, good or bad, in the order in which things depend on each other."""
-    return [
+    database = list(_database(rt))
+    findings = [
         Finding("settings", True, f"{rt.settings.environment}, {len(rt.settings.peers)} peers configured"),
-        *_database(rt),
+        *database,
         *_broker(rt),
         *_notices(rt),
+    ]
+    if not database[0].is_ok:  # how the peers stand is kept there
+        return [*findings, Finding("peers", False, "not asked", "put the database right first")]
+    return [
+        *findings,
         *(finding for key in rt.shops for finding in _shop(rt, key)),
         *(_carrier(rt, key) for key in rt.carriers),
         *(_erp(rt, key) for key in rt.erps),
@@ -88,7 +94,7 @@ def _notices(rt: Runtime) -> Iterator[Finding]:
         if url:
             yield Finding(f"notices: {name}", True, "set")
         else:
-            yield Finding(f"notices: {name}", False, "go to the log only", f"set {variable} to an Apprise address")
+            yield Finding(f"notices: {name}", True, f"go to the log only; set {variable} to send them")
 
 
 def _shop(rt: Runtime, key: str) -> Iterator[Finding]:

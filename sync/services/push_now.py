@@ -16,8 +16,8 @@ from sync.db.models import OrderRow, StepRow
 from sync.db.orders import find_by_sn
 from sync.db.steps import Wake
 from sync.runtime import Runtime
-from sync.services.poll_shop import take_in_one
 from sync.services.run_steps import StepParked, run_steps
+from sync.services.take_in import take_in_one
 from sync.shops.port import Unreadable
 
 

@@ -10,8 +10,9 @@ from functools import partial
 from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import Session
 
+from sync import exceptions as desk
 from sync.db.cursors import read_cursors, set_cursor
-from sync.db.models import ExceptionGroupRow, ExceptionRow, OrderRow, ShipmentRow, StepRow
+from sync.db.models import ExceptionRow, OrderRow, ShipmentRow, StepRow
 from sync.gateway import CallContext
 from sync.runtime import Runtime
 from sync.shops.port import Shop
@@ -107,14 +108,5 @@ def _buckets(shop: str) -> Select[str, str, bool, bool]:
 
 def _unreadable_ids(session: Session, shop_key: str) -> frozenset[str]:
     """Orders that were never taken in because they cannot be read: a person has them."""
-    subjects = session.execute(
-        select(ExceptionRow.subject)
-        .join(ExceptionGroupRow, ExceptionGroupRow.id == ExceptionRow.group_id)
-        .where(
-            ExceptionGroupRow.peer == shop_key,
-            ExceptionRow.order_id.is_(None),
-            ExceptionRow.resolved_at.is_(None),
-            ExceptionRow.subject.startswith(f"{shop_key}:", autoescape=True),
-        )
-    ).scalars()
+    subjects = desk.open_subjects(session, shop_key, f"{shop_key}:")
     return frozenset(subject.removeprefix(f"{shop_key}:") for subject in subjects)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from sync import exceptions as desk
 from sync.clock import utc_now
-from sync.db.models import OrderRow, ShipmentRow
+from sync.db.models import OrderRow, ShipmentRow, StepRow
 from sync.db.orders import find_shipment
 from sync.db.steps import StepBook
 from sync.shops.port import Standing
@@ -19,11 +21,19 @@ WHY = {
 def withdraw_order(book: StepBook, order: OrderRow, standing: Standing) -> None:
     """Drop what is owed for an order; what a carrier or ERP already has goes to the desk."""
     shipment = find_shipment(book.session, order.id)
+    _clear_desk(book, order)
     book.drop(order.id)
     order.state, order.status, order.updated_at, order.done_at = "withdrawn", str(standing), utc_now(), utc_now()
     if shipment is not None:
         shipment.pickup_due_from = None
     _tell(book, order, shipment, WHY[standing])
+
+
+def _clear_desk(book: StepBook, order: OrderRow) -> None:
+    """What was parked need not be done any more, so nobody need look at it."""
+    parked = select(StepRow).where(StepRow.order_id == order.id, StepRow.state == "parked")
+    for step in book.session.execute(parked).scalars():
+        desk.close_exceptions(book.session, desk.step_subject(step), "the order was withdrawn in the shop")
 
 
 def tell_booked_after_withdrawal(book: StepBook, order: OrderRow, shipment: ShipmentRow) -> None:

@@ -23,9 +23,10 @@ from sync.sandbox.kdniao import SandboxKdniao
 from sync.sandbox.server import SandboxPeers, SandboxSettings
 from sync.sandbox.shop import cancel_order, create_shop, read_ledger, seed_orders
 from sync.services.apply_callback import apply_callback
-from sync.services.poll_shop import Polled, poll_shop
+from sync.services.poll_shop import poll_shop
 from sync.services.relay import relay
 from sync.services.run_steps import StepParked, run_steps
+from sync.services.take_in import Polled
 from sync.settings import Settings, read_settings
 
 SHOP = "shop.main"
@@ -78,13 +79,14 @@ class House:
         self.serve(found.wakes)
         return found
 
-    def serve(self, wakes: list[Wake]) -> None:
+    def serve(self, wakes: list[Wake], *, follow: bool = True) -> None:
         """Do what these wakes ask for and what follows from it; failures are recorded, as in a worker."""
         waiting = list(wakes)
         while waiting:
             wake = waiting.pop(0)
             try:
-                waiting += run_steps(self.rt, wake.order_id, wake.peer)
+                next_wakes = run_steps(self.rt, wake.order_id, wake.peer)
+                waiting += next_wakes if follow else []
             except (PeerError, StepParked):
                 continue
 

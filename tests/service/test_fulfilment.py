@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from mappings.erps.generic_rest import GenericRestErp
 from mappings.errors import TransientError
 from sync import exceptions as desk
 from sync.db.models import AttemptRow, LabelRow, ShipmentRow
 from sync.db.steps import StepBook, Wake
+from sync.sandbox.shop import cancel_order, seed_orders
+from sync.services.poll_shop import poll_shop
 from sync.services.reconcile import reconcile_shop
 from sync.services.run_steps import StepParked, run_steps
 from sync.services.withdraw import WHY
+from sync.shops.ecshop_tables import ecshop_tables
 from sync.shops.port import Standing
 from tests.service.house import SHOP, House
 
@@ -254,3 +258,73 @@ def test_no_name_phone_or_street_stands_in_any_record(house: House) -> None:
             for private in (who["name"], who["phone"], who["address"]["street"]):
                 assert private not in texts
     assert house.rt.peer(CARRIER).config["app_key"] not in texts
+
+
+def test_an_unreadable_order_leaves_the_desk_when_the_shop_no_longer_owes_it(house: House) -> None:
+    (_, *bad) = seed_orders(house.shop, 1, 7, house.rt.clock.now(), bad=1, cod_share=0)
+    house.poll()
+    assert len(open_codes(house)) == 1
+
+    cancel_order(house.shop, bad[0].order_id, house.rt.clock.now())
+    house.poll()
+
+    assert open_codes(house) == []
+
+
+def test_an_edit_after_the_waybill_is_told_and_still_reaches_the_erp(house: House) -> None:
+    (order_sn,) = house.seed()
+    break_peer(house, "erp", outage=True)
+    wakes = poll_shop(house.rt, SHOP).wakes
+    house.serve([wake for wake in wakes if wake.peer == CARRIER], follow=False)  # no note yet: still in its queue
+    assert house.shipment(order_sn).waybill_no
+
+    change_order(house, order_sn, consignee="改名先生")
+    poll_shop(house.rt, SHOP)
+
+    assert "order.edited_after_booking" in open_codes(house)
+    assert house.order(order_sn).header["consignee"]["name"] == "改名先生"
+
+
+def test_a_withdrawn_orders_parked_steps_leave_the_desk(house: House) -> None:
+    (order_sn,) = house.seed()
+    break_peer(house, "erp", too_many=1.0)
+    break_peer(house, "carrier", outage=True)
+    house.poll()
+    house.settle()
+    assert open_codes(house)
+
+    house.cancel(order_sn)
+    house.poll()
+
+    assert open_codes(house) == []
+
+
+def test_a_withdrawn_order_that_is_owed_again_goes_on_if_nothing_was_booked(house: House) -> None:
+    (order_sn,) = house.seed()
+    break_peer(house, "erp", outage=True)
+    break_peer(house, "carrier", outage=True)
+    house.poll()
+    house.cancel(order_sn)
+    house.poll()
+    assert house.order(order_sn).state == "withdrawn"
+
+    change_order(house, order_sn, order_status=1, pay_status=2, pay_time=1)
+    house.peers.configure_faults({"carrier": {}, "erp": {}})
+    house.open_doors()
+    house.poll()
+    house.settle()
+
+    assert house.order(order_sn).state == "open"
+    assert house.shipment(order_sn).waybill_no
+
+
+def open_codes(house: House) -> list[str]:
+    with house.rt.database.reading() as session:
+        return [line.code for line in desk.list_open(session)]
+
+
+def change_order(house: House, order_sn: str, **values: object) -> None:
+    """Staff edit the order in the shop."""
+    table = ecshop_tables("ecs_").order_info
+    with house.shop.begin() as connection:
+        connection.execute(update(table).where(table.c.order_sn == order_sn).values(**values))

@@ -10,7 +10,7 @@ import pytest
 from mappings.errors import AuthError, PermanentError, TransientError, UncertainError
 from mappings.wire import Exchange, HttpCall, HttpReply, check_status, read_json_object
 from sync.gateway import CallContext, PeerAway
-from sync.services.poll_shop import BATCH
+from sync.services.take_in import BATCH
 from tests.service.house import House
 
 ERP = "erp.generic_rest"

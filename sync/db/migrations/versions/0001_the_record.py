@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("shop", "shop_order_id"),
     )
     with op.batch_alter_table("orders", schema=None) as batch_op:
+        batch_op.create_index("ix_orders_received", ["received_at"], unique=False)
         batch_op.create_index("ix_orders_sn", ["order_sn"], unique=False)
         batch_op.create_index("ix_orders_state", ["shop", "state"], unique=False)
 
@@ -311,6 +312,7 @@ def downgrade() -> None:
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.drop_index("ix_orders_state")
         batch_op.drop_index("ix_orders_sn")
+        batch_op.drop_index("ix_orders_received")
 
     op.drop_table("orders")
     with op.batch_alter_table("inbox", schema=None) as batch_op:

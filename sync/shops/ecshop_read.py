@@ -123,8 +123,13 @@ def next_page(
     return _rows(connection, query)
 
 
-def gather(connection: Connection, tables: EcshopTables, desk: Desk, orders: Sequence[Row]) -> Iterator[OrderRows]:
-    """Bring everything that belongs to these orders, in the same number of statements however many they are."""
+def gather(
+    connection: Connection, tables: EcshopTables, desk: Desk, orders: Sequence[Row], *, with_places: bool = True
+) -> Iterator[OrderRows]:
+    """Bring everything that belongs to these orders, in the same number of statements however many they are.
+
+    Writing needs no places: neither regions nor the group buys that decide whether an order is read at all.
+    """
     ids = [order["order_id"] for order in orders]
     lines = _grouped(connection, tables.order_goods, _LINE, "order_id", ids, order_by="rec_id")
     notes = _notes(connection, tables, ids)
@@ -137,9 +142,9 @@ def gather(connection: Connection, tables: EcshopTables, desk: Desk, orders: Seq
     goods = _by_id(connection, tables.goods, _GOODS, "goods_id", {item["goods_id"] for item in things})
     product_ids = {item["product_id"] or 0 for item in things}
     products = _by_id(connection, tables.products, ("product_id", "product_sn"), "product_id", product_ids)
-    regions = _regions(connection, tables, orders)
-    cities = _cities_with_districts(connection, tables, orders)
-    group_buys = _settled_group_buys(connection, tables, orders)
+    regions = _regions(connection, tables, orders) if with_places else {}
+    cities = _cities_with_districts(connection, tables, orders) if with_places else frozenset()
+    group_buys = _settled_group_buys(connection, tables, orders) if with_places else frozenset()
     for order in orders:
         yield OrderRows(
             order=order,

@@ -37,7 +37,7 @@ from mappings.shops.ecshop.status import (
 )
 from mappings.shops.ecshop.times import to_stored
 from mappings.shops.ecshop.writeback import NoteItem, Raise, moved, refuse, stock_taken
-from sync.shops.ecshop_read import gather, names, next_page, read_desk
+from sync.shops.ecshop_read import Desk, gather, names, next_page, read_desk
 from sync.shops.ecshop_settings import ShopSettings
 from sync.shops.ecshop_tables import EcshopTables
 
@@ -58,6 +58,7 @@ class OrderWriter:
     connection: Connection
     tables: EcshopTables
     settings: ShopSettings
+    desk: Desk
     order_id: int
     now: datetime
 
@@ -65,13 +66,20 @@ class OrderWriter:
     def stored_now(self) -> int:
         return to_stored(self.now, self.settings.rules.utc_offset_s)
 
+    @classmethod
+    def begin(
+        cls, connection: Connection, tables: EcshopTables, settings: ShopSettings, order_id: int, now: datetime
+    ) -> OrderWriter:
+        """Lock the order's row where the engine has row locks: before any plain read, which would fix a snapshot."""
+        key = tables.order_info.c.order_id
+        connection.execute(select(key).where(key == order_id).with_for_update())
+        return cls(connection, tables, settings, read_desk(connection, tables), order_id, now)
+
     def read(self) -> OrderRows | None:
-        """The order with all that belongs to it, locked where the engine has row locks; None when it is gone."""
-        order_id = self.tables.order_info.c.order_id
-        self.connection.execute(select(order_id).where(order_id == self.order_id).with_for_update())
-        orders = next_page(self.connection, self.tables, order_id == self.order_id, 0, 1)
-        desk = read_desk(self.connection, self.tables)
-        return next(gather(self.connection, self.tables, desk, orders), None)
+        """The order with all that a write judges it by; None when it is gone."""
+        condition = self.tables.order_info.c.order_id == self.order_id
+        orders = next_page(self.connection, self.tables, condition, 0, 1)
+        return next(gather(self.connection, self.tables, self.desk, orders, with_places=False), None)
 
     def has_action(self, number: str, *, place: int) -> bool:
         """Whether the log already says this of this number: the last statement of a write, so its completion."""
@@ -104,7 +112,7 @@ class OrderWriter:
         }
         self.connection.execute(insert(self.tables.order_action).values(values))
 
-    def set_preparing(self, cod_pay_ids: frozenset[int]) -> None:
+    def set_preparing(self) -> None:
         """Unshipped to preparing, if the order is still confirmed and payable."""
         order = self.tables.order_info.c
         paid = [PayStatus.PAYED, PayStatus.PAYING] if self.settings.rules.accept_paying else [PayStatus.PAYED]
@@ -112,7 +120,7 @@ class OrderWriter:
             and_(
                 order.shipping_status == ShippingStatus.UNSHIPPED,
                 order.order_status == OrderStatus.CONFIRMED,
-                or_(order.pay_status.in_(paid), order.pay_id.in_(cod_pay_ids), order.pay_name.in_(COD_NAMES)),
+                or_(order.pay_status.in_(paid), order.pay_id.in_(self.desk.cod_pay_ids), order.pay_name.in_(COD_NAMES)),
             ),
             {"shipping_status": ShippingStatus.PREPARING},
         )

@@ -51,7 +51,7 @@ class Writer:
         with self._order(shop_order_id, now) as writer:
             rows = self._owed(writer, shop_order_id)
             if rows.order["shipping_status"] == ShippingStatus.UNSHIPPED:
-                writer.set_preparing(frozenset(rows.cod_pay_ids))
+                writer.set_preparing()
                 rows = self._owed(writer, shop_order_id)
             claimed = (OrderStatus.CONFIRMED, ShippingStatus.PREPARING)
             if (rows.order["order_status"], rows.order["shipping_status"]) != claimed:
@@ -152,7 +152,7 @@ class Writer:
             raise refuse("order_gone", f"{shop_order_id!r} is no order id")
         order_id = int(shop_order_id)
         with self.database.writing(order_id) as connection:
-            yield OrderWriter(connection, self.tables, self.settings, order_id, now)
+            yield OrderWriter.begin(connection, self.tables, self.settings, order_id, now)
 
     def _owed(self, writer: OrderWriter, shop_order_id: str) -> OrderRows:
         rows = writer.read()

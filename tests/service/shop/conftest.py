@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -34,41 +35,54 @@ def fresh_mariadb() -> Iterator[str]:
             connection.execute(text(f"DROP DATABASE {name}"))
 
 
-@pytest.fixture(scope="session")
-def mariadb_yards() -> Iterator[dict[str, Yard]]:
-    """One shop of each storage engine for all tests: creating tables is what takes time."""
-    with fresh_mariadb() as myisam, fresh_mariadb() as innodb:
-        yield {"myisam": open_yard(myisam), "innodb": open_yard(innodb, "InnoDB")}
+@dataclass(frozen=True)
+class Kept:
+    """A shop that serves all tests, and its rows before the first: creating tables is what takes time."""
+
+    yard: Yard
+    rows: dict[str, list[dict[str, Any]]]
+
+    @classmethod
+    def open(cls, url: str, mysql_engine: str = "") -> Kept:
+        yard = open_yard(url, mysql_engine)
+        return cls(yard, yard.keep(everything=True))
+
+    def emptied(self) -> Yard:
+        self.yard.restore(self.rows)
+        return self.yard
 
 
 @pytest.fixture(scope="session")
-def furniture(mariadb_yards: dict[str, Yard]) -> dict[str, list[dict[str, object]]]:
-    """The rows of a shop without orders."""
-    return mariadb_yards["myisam"].keep(everything=True)
+def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    return Kept.open(f"sqlite:///{tmp_path_factory.mktemp('shop')}/shop.db")
+
+
+@pytest.fixture(scope="session")
+def myisam_shop() -> Iterator[Kept]:
+    with fresh_mariadb() as url:
+        yield Kept.open(url, "MyISAM")
+
+
+@pytest.fixture(scope="session")
+def innodb_shop() -> Iterator[Kept]:
+    with fresh_mariadb() as url:
+        yield Kept.open(url, "InnoDB")
 
 
 @pytest.fixture
-def sqlite_yard(tmp_path: Path) -> Yard:
+def sqlite_yard(sqlite_shop: Kept) -> Yard:
     """A shop for what does not depend on the storage."""
-    return open_yard(f"sqlite:///{tmp_path}/shop.db")
+    return sqlite_shop.emptied()
 
 
 @pytest.fixture
-def mariadb_yard(request: pytest.FixtureRequest) -> Yard:
+def mariadb_yard(myisam_shop: Kept) -> Yard:
     """A shop of the kind that most are: MySQL with MyISAM tables."""
-    return _emptied(request, "myisam")
+    return myisam_shop.emptied()
 
 
 @pytest.fixture(params=["sqlite", "myisam", "innodb"])
 def yard(request: pytest.FixtureRequest) -> Yard:
     """A shop without orders on each kind of storage."""
-    if request.param == "sqlite":
-        found: Yard = request.getfixturevalue("sqlite_yard")
-        return found
-    return _emptied(request, request.param)
-
-
-def _emptied(request: pytest.FixtureRequest, storage: str) -> Yard:
-    yard: Yard = request.getfixturevalue("mariadb_yards")[storage]
-    yard.restore(request.getfixturevalue("furniture"))
-    return yard
+    kept: Kept = request.getfixturevalue(f"{request.param}_shop")
+    return kept.emptied()

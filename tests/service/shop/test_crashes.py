@@ -9,7 +9,6 @@ import pytest
 
 from mappings.connector import ParcelToWrite
 from sync.shops.ecshop_sql import EcshopSqlShop
-from tests.service.shop.test_writing import staff_note
 from tests.service.shop.yard import (
     BLACK_CUP,
     CUP,
@@ -22,6 +21,7 @@ from tests.service.shop.yard import (
     Yard,
     dying_after,
     parcel_of,
+    staff_note,
     the_order,
 )
 

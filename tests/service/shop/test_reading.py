@@ -13,7 +13,6 @@ from sqlalchemy import Engine, event
 
 from mappings.model import Order, Queue
 from sync.sandbox.shop import cancel_order, create_shop, load_fixture, seed_orders
-from sync.shops.ecshop_sql import EcshopSqlShop
 from sync.shops.port import Standing, Unreadable
 from tests.contract.ecshop_recorded import NAMES, recorded
 from tests.contract.test_ecshop_orders import OUTCOMES
@@ -267,7 +266,9 @@ def test_the_ids_for_the_conservation_check_are_those_of_a_sweep(yard: Yard) -> 
     assert list(yard.shop().paid_ids(NOW)) == ids(read(yard))
 
 
-def test_another_prefix_is_another_shop(sqlite_yard: Yard) -> None:
-    sqlite_yard.order(1)
-    create_shop(sqlite_yard.url, prefix="b2c_")
-    assert list(EcshopSqlShop("b", {"dsn": sqlite_yard.url, "prefix": "b2c_"}).read_open(NOW)) == []
+def test_another_prefix_is_another_shop(tmp_path: Path) -> None:
+    yard = open_yard(f"sqlite:///{tmp_path}/shops.db")
+    yard.order()
+    create_shop(yard.url, prefix="b2c_")
+    assert ids(read(yard)) == ["1"]
+    assert read(yard, prefix="b2c_") == []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, Table, event, insert, select, update
 
 from mappings.connector import ParcelToWrite
+from mappings.errors import PermanentError
 from mappings.model import Order
 from sync.sandbox.shop import LedgerOrder, create_shop, read_ledger
 from sync.shops.ecshop_sql import EcshopSqlShop
@@ -20,6 +22,10 @@ from sync.shops.port import Shop
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STORED_NOW = int(NOW.timestamp()) - 28800
 PICKED_UP = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
+
+
+any_storage = pytest.mark.parametrize("yard", ["sqlite"], indirect=True)
+"""For what is decided before the database is asked: one storage tells as much as three."""
 
 
 class Crash(BaseException):
@@ -33,9 +39,14 @@ class Yard:
     url: str
     engine: Engine
     tables: EcshopTables
+    shops: dict[str, EcshopSqlShop] = field(default_factory=dict, repr=False)
 
     def shop(self, **config: Any) -> EcshopSqlShop:
-        return EcshopSqlShop("main", {"dsn": self.url, **config})
+        """The shop under these settings; the same object for the same ones, as in a worker's process."""
+        key = repr(sorted(config.items()))
+        if key not in self.shops:
+            self.shops[key] = EcshopSqlShop("main", {"dsn": self.url, **config})
+        return self.shops[key]
 
     def order(self, order_id: int = 1, *lines: Mapping[str, Any], **changes: Any) -> str:
         """A paid order of two teas unless said otherwise."""
@@ -204,3 +215,39 @@ def dying_after(writes: int) -> Iterator[list[str]]:
         yield done
     finally:
         event.remove(Engine, "after_cursor_execute", count)
+
+
+def ship(shop: EcshopSqlShop, parcel: ParcelToWrite, *, times: int = 1) -> None:
+    for _ in range(times):
+        shop.claim(parcel.shop_order_id, NOW)
+        shop.write_note(parcel, NOW)
+        shop.mark_shipped(parcel, NOW)
+
+
+def refused(yard: Yard, write: Callable[[], Any]) -> str:
+    """The code of the refusal, after making sure that nothing was written."""
+    before = yard.dump()
+    with pytest.raises(PermanentError) as caught:
+        write()
+    assert yard.dump() == before
+    return caught.value.code
+
+
+def staff_note(yard: Yard, order_id: str, *goods: dict[str, Any], note_id: int = 70, **changes: Any) -> None:
+    """What the admin's split writes: the note, its goods, the raised numbers, the state."""
+    row = {
+        "delivery_id": note_id,
+        "delivery_sn": f"SN{note_id}",
+        "order_sn": "x",
+        "order_id": int(order_id),
+        "status": 2,
+        "update_time": STORED_NOW - 300,
+        "action_user": "admin",
+    }
+    yard.put(yard.tables.delivery_order, [row | changes])
+    for item in goods:
+        noted = {"goods_id": item["goods_id"], "product_id": item["product_id"], "is_real": 1, "parent_id": 0}
+        quantity = item["goods_number"]
+        yard.put(yard.tables.delivery_goods, [noted | {"delivery_id": note_id, "send_number": quantity}])
+        line = {"order_id": int(order_id), "goods_id": item["goods_id"], "product_id": item["product_id"]}
+        yard.change(yard.tables.order_goods, line, send_number=quantity)

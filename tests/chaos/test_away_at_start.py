@@ -20,7 +20,7 @@ from tests.chaos.processes import wait_for
 from tests.chaos.rig import Rig
 from tests.service.house import environment
 
-WORKER = (sys.executable, *"-m celery -A tasks.app worker -Q sweeps -n lonely@%h --concurrency 1".split())
+WORKER = (sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-Q", "sweeps", "--concurrency", "1")
 
 
 def run_worker(tmp_path: Path, **settings: str) -> tuple[int, str, float]:

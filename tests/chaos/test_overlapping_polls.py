@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from sync.services import poll_shop as service
+from sync.services import take_in as service
+from sync.services.poll_shop import poll_shop
+from sync.services.take_in import Polled
 from tests.service.house import SHOP, House, open_house
 from tests.services import fresh_postgres
 
 
-def poll_twice_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> list[service.Polled]:
+def poll_twice_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> list[Polled]:
     """Both polls have seen the same news before either takes them in."""
     look, both_have_looked, seen = service._news, threading.Barrier(2, timeout=20), threading.local()
 
@@ -29,7 +31,7 @@ def poll_twice_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> list[se
 
     monkeypatch.setattr(service, "_news", look_and_wait)
     with ThreadPoolExecutor(2) as pool:
-        polls = [pool.submit(service.poll_shop, house.rt, SHOP) for _ in range(2)]
+        polls = [pool.submit(poll_shop, house.rt, SHOP) for _ in range(2)]
         return [poll.result(timeout=30) for poll in polls]
 
 
@@ -58,4 +60,4 @@ def test_a_contradiction_that_stays_is_not_hidden(tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(service, "_accept", refuse)
 
         with pytest.raises(IntegrityError):
-            service.poll_shop(house.rt, SHOP)
+            poll_shop(house.rt, SHOP)

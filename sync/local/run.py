@@ -229,7 +229,9 @@ class Demo:
         try:
             account = reconcile_shop(rt, settings.shops[0].key)
             with rt.database.reading() as session:
-                statuses = dict(session.execute(select(OrderRow.order_sn, OrderRow.status)).tuples().all())
+                statuses = {
+                    row.order_sn: row.status for row in session.execute(select(OrderRow.order_sn, OrderRow.status))
+                }
                 open_exceptions = list_open(session, limit=10_000)
         finally:
             rt.close()

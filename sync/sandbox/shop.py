@@ -82,6 +82,11 @@ def _furniture(tables: EcshopTables) -> Iterator[tuple[Table, list[dict[str, Any
     )
     yield tables.goods, [_goods_row(goods.goods_id) for goods in GOODS]
     yield tables.products, list(_products())
+    yield from _packages(tables)
+    yield tables.shop_config, [{"code": code, "value": value} for code, value in CONFIG]
+
+
+def _packages(tables: EcshopTables) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
     yield (
         tables.goods_activity,
         [
@@ -98,7 +103,6 @@ def _furniture(tables: EcshopTables) -> Iterator[tuple[Table, list[dict[str, Any
             for goods_id, product_id, number in parts
         ],
     )
-    yield tables.shop_config, [{"code": code, "value": value} for code, value in CONFIG]
 
 
 def _regions() -> Iterator[dict[str, Any]]:

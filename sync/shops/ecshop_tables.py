@@ -78,6 +78,7 @@ def _money(*names: str, unsigned: bool = False, null: bool = False) -> list[Colu
     return [Column(name, kind, nullable=null, server_default="0.00") for name in names]
 
 
+_ORDER_INDEXES = ("user_id", "order_status", "shipping_status", "pay_status", "shipping_id", "pay_id", "agency_id")
 _REGIONS = ("country", "province", "city", "district")
 
 
@@ -167,8 +168,7 @@ def _order_info() -> list[Any]:
         _medium("parent_id"),
         *_money("discount"),
         UniqueConstraint("order_sn"),
-        *(_index(name) for name in ("user_id", "order_status", "shipping_status", "pay_status", "shipping_id")),
-        *(_index(name) for name in ("pay_id", "agency_id")),
+        *(_index(name) for name in _ORDER_INDEXES),
     ]
 
 

@@ -56,7 +56,10 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    if connection.get_execution_options().get("read_only"):
+    options = connection.get_execution_options()
+    if options.get("each_alone"):
+        return
+    if options.get("read_only"):
         connection.exec_driver_sql("BEGIN")
     else:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -69,6 +72,9 @@ class Database:
         self.engine = engine
         self._reader = engine.execution_options(read_only=True)
         self.is_sqlite = engine.dialect.name == "sqlite"
+        # SQLite's driver commits each statement by itself when nobody says BEGIN; psycopg2 must be told to.
+        alone: dict[str, Any] = {"each_alone": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._single = engine.execution_options(**alone)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -81,6 +87,15 @@ class Database:
         """A transaction that only reads; on SQLite it takes no write lock."""
         with Session(self._reader, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def each_alone(self) -> Iterator[Connection]:
+        """A connection on which every statement commits by itself, in one round trip.
+
+        On SQLite a write lock is then held by no thread that waits for Python; with three statements it is.
+        """
+        with self._single.connect() as connection:
+            yield connection
 
     def insert_new(self, model: type[Base]) -> Any:
         """`INSERT … ON CONFLICT DO NOTHING` for this database: the way a repeated fact has no effect."""

@@ -68,7 +68,7 @@ def _store(rt: Runtime, source: str, push: Push, verdict: str, detail: str) -> b
         "detail": detail,
         "not_before": now,
     }
-    with rt.database.engine.begin() as connection:
+    with rt.database.each_alone() as connection:
         inserted = connection.execute(rt.database.insert_new(InboxRow).values(**row))
         if inserted.rowcount == 1:
             return True

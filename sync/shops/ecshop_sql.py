@@ -12,7 +12,6 @@ from mappings.connector import Config, ParcelToWrite, Spec
 from mappings.model import Order
 from mappings.shops.ecshop import Unfit, read_order, standing
 from mappings.shops.ecshop.rows import OrderRows
-from sync.clock import utc_now
 from sync.shops.ecshop_check import check_shop
 from sync.shops.ecshop_db import ShopDatabase
 from sync.shops.ecshop_read import chunked, gather, next_page, open_condition, read_desk
@@ -78,9 +77,9 @@ class EcshopSqlShop:
         """Ship the parcel's note in the shop as its admin would, once however often it is called."""
         self._writer.mark_shipped(parcel, now)
 
-    def paid_ids(self, now: datetime | None = None) -> Iterable[str]:
-        """Ids of all orders `read_open` would give at the business time `now`, by default the machine's."""
-        return [found.shop_order_id for found in self.read_open(now or utc_now())]
+    def paid_ids(self, now: datetime) -> Iterable[str]:
+        """Ids of all orders that `read_open` gives, readable or not."""
+        return [found.shop_order_id for found in self.read_open(now)]
 
     def check(self, now: datetime) -> list[Finding]:
         return check_shop(self._database, self._tables, self._settings, now)

@@ -203,6 +203,7 @@ class Need:
     code: str
     peer: str
     sample: str
+    order_sn: str
     count: int
     intake: int
     first_seen_at: datetime
@@ -227,13 +228,14 @@ def group_needs(session: Session, limit: int = 50) -> list[Need]:
     )
     numbers = (groups.c.count, groups.c.intake, groups.c.first_seen_at, groups.c.last_seen_at)
     rows = session.execute(
-        select(ExceptionGroupRow.code, ExceptionGroupRow.peer, ExceptionRow.message, *numbers)
+        select(ExceptionGroupRow.code, ExceptionGroupRow.peer, ExceptionRow.message, OrderRow.order_sn, *numbers)
         .join(groups, groups.c.group_id == ExceptionGroupRow.id)
         .join(ExceptionRow, ExceptionRow.id == groups.c.newest)
+        .outerjoin(OrderRow, OrderRow.id == ExceptionRow.order_id)
         .order_by(groups.c.first_seen_at)
         .limit(limit)
     )
-    return [Need(code, peer, redact(message), *counted) for code, peer, message, *counted in rows]
+    return [Need(code, peer, redact(message), sn or "", *counted) for code, peer, message, sn, *counted in rows]
 
 
 def find_last_need(session: Session) -> datetime | None:

@@ -23,7 +23,7 @@ if _is_redis:
     # Without these a half-open socket stops a worker for ever. The visibility timeout must exceed every time limit
     # and every countdown, or a running task is delivered again.
     broker_transport_options: dict[str, Any] = {
-        "visibility_timeout": 300,
+        "visibility_timeout": max(300, 180 + int(_settings.retry_delay_s)),
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
         "socket_timeout": 10,
@@ -75,8 +75,8 @@ task_default_routing_key = SWEEPS
 
 
 def route_by_peer(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> Any:
-    """Order tasks go to the queue of their peer: their last argument."""
-    if not name.startswith("tasks.orders.") or not (args or kwargs):
+    """What talks to one peer goes to that peer's queue: the task's last argument. So a slow shop delays no relay."""
+    if not name.startswith(("tasks.orders.", "tasks.polling.", "tasks.sweeps.reconcile")) or not (args or kwargs):
         return None
     return {"queue": kwargs.get("peer") if kwargs and "peer" in kwargs else args[-1]}
 
@@ -85,7 +85,6 @@ task_routes = (
     route_by_peer,
     {
         "tasks.callbacks.*": {"queue": CALLBACKS},
-        "tasks.polling.*": {"queue": SWEEPS},
         "tasks.sweeps.*": {"queue": SWEEPS},
     },
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mappings.errors import PermanentError
+from sqlalchemy import select
+
+from mappings.errors import DuplicateError, PermanentError
 from mappings.model import Waybill, WaybillRequest
-from sync.db.models import LabelRow, OrderRow, ShipmentRow
+from sync.db.models import LabelRow, OrderRow, ShipmentRow, TrackingEventRow
 from sync.db.orders import set_status
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
@@ -36,7 +38,13 @@ def perform(rt: Runtime, work: Work) -> Waybill | Withdrawn:
         order=work.order,
         consignor=rt.settings.consignor,
     )
-    waybill = rt.gateway.run(work.peer, rt.carriers[work.peer].book_waybill(request), work.calls)
+    try:
+        waybill = rt.gateway.run(work.peer, rt.carriers[work.peer].book_waybill(request), work.calls)
+    except DuplicateError:
+        adopted = _find_pushed(rt, shipment)
+        if adopted is None:
+            raise
+        waybill = adopted
     if not waybill.waybill_no:
         raise PermanentError("waybill.number_missing", "The carrier accepted the order but gave no waybill number")
     return waybill
@@ -80,6 +88,20 @@ def _ask_shop(rt: Runtime, work: Work) -> Standing:
     return rt.gateway.observe(
         shop, "read_standing", lambda: rt.shops[shop].read_standings([order_id])[order_id], work.calls
     )
+
+
+def _find_pushed(rt: Runtime, shipment: ShipmentRow) -> Waybill | None:
+    """The carrier has the order and does not say its number; a push about our order code may have said it."""
+    pushed = select(TrackingEventRow.waybill_no).where(
+        TrackingEventRow.peer == shipment.peer,
+        TrackingEventRow.order_code == shipment.order_code,
+        TrackingEventRow.waybill_no != "",
+    )
+    with rt.database.reading() as session:
+        numbers = set(session.execute(pushed).scalars())
+    if len(numbers) != 1:
+        return None
+    return Waybill(numbers.pop(), shipment.shipper_code, shipment.order_code, adopted=True)
 
 
 def _shipment(work: Work) -> ShipmentRow:

@@ -199,6 +199,37 @@ def test_scans_from_before_a_booking_that_we_recorded_late_still_count(house: Ho
     assert house.shipment(shipped).pickup_at is not None
 
 
+def test_a_duplicate_without_its_number_is_adopted_from_a_push_about_our_order_code(house: House) -> None:
+    (order_sn,) = house.seed()
+    house.peers.configure_faults({"carrier": {"reset_after": 1.0, "max_per_order": 1}})
+    house.poll()
+    issued = house.peers.ledger()["carrier"]["orders"][f"{order_sn}-1"]["waybills"][0]
+    house.peers.configure_faults({"carrier": {"bare_duplicate": 1.0}})
+    house.settle()
+    assert house.step("book_waybill", order_sn).state == "parked", "nobody knows the number yet"
+
+    shipment = house.shipment(order_sn)
+    trace = {"AcceptTime": wire_time(house.rt.clock.now()), "AcceptStation": "已揽收", "Action": "1", "Location": ""}
+    item = {
+        "EBusinessID": house.peers.settings.ebusiness_id,
+        "OrderCode": shipment.order_code,
+        "ShipperCode": shipment.shipper_code,
+        "LogisticCode": issued,
+        "Success": True,
+        "State": "1",
+        "StateEx": "1",
+        "Traces": [trace],
+    }
+    push(house, signed(house, [item]))
+    (line,) = open_lines(house)
+    with house.rt.database.writing() as session:
+        assert desk.retry_exception(session, line.id, "ops")
+    house.settle()
+
+    assert house.shipment(order_sn).waybill_no == issued
+    assert house.shop_order(order_sn).shipping_status == 1
+
+
 def test_an_unmapped_code_changes_no_status_and_goes_to_a_person_with_the_line_to_add(
     house: House, shipped: str
 ) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from sync.clock import utc_now
 from sync.db.models import AuditRow, ExceptionGroupRow, ExceptionRow, InboxRow, OrderRow, PeerRow, StepRow
+from sync.db.session import insert_into
 
 MAX_RESUMES = 3
 """How often a step parked during an outage goes on by itself; after that a person looks at it."""
@@ -74,11 +75,9 @@ def _group(session: Session, cause: Cause, now: datetime) -> ExceptionGroupRow:
 
 def _add_group(session: Session, cause: Cause, now: datetime) -> ExceptionGroupRow:
     """Two workers may meet the first case of a cause at once; the second then finds the first one's group."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     values = {"code": cause.code, "peer": cause.peer, "state": "new", "first_seen_at": now, "last_seen_at": now}
-    session.execute(insert(ExceptionGroupRow).values(**values).on_conflict_do_nothing())
+    insert = insert_into(session.get_bind().dialect.name, ExceptionGroupRow)
+    session.execute(insert.values(**values).on_conflict_do_nothing())
     return session.execute(
         select(ExceptionGroupRow).where(ExceptionGroupRow.code == cause.code, ExceptionGroupRow.peer == cause.peer)
     ).scalar_one()

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from sync.clock import utc_now
 from sync.db.models import PeerRow
-from sync.db.session import Database
+from sync.db.session import Database, count_changed
 
 REFUSED_PROBE_S = 300.0
 """A refused key is tried again every five minutes: often enough to notice the correction, too rare to be locked out."""
@@ -124,7 +124,7 @@ class PeerDoor:
                 .values(probe_at=now + timedelta(seconds=interval))
             )
         self._forget(row.peer)
-        return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+        return count_changed(taken) == 1
 
     def _ensure(self, session: Session, peer: str) -> PeerRow:
         session.execute(self._database.insert_new(PeerRow), {"peer": peer, "state": "on", "failures": 0, "cause": ""})

@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from sync.clock import utc_now
 from sync.db.models import CursorRow
+from sync.db.session import insert_into
 
 
 def set_cursor(session: Session, name: str, value: str) -> None:
     """Write a named value, now. Several processes may write the same one for the first time at once."""
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     news = {"value": value, "at": utc_now()}
-    written = insert(CursorRow).values(name=name, **news)
+    written = insert_into(session.get_bind().dialect.name, CursorRow).values(name=name, **news)
     session.execute(written.on_conflict_do_update(index_elements=[CursorRow.name], set_=news))
 
 

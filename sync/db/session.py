@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, CursorResult, Engine, Result, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -22,6 +22,16 @@ from sqlalchemy.orm import Session
 from sync.db.models import Base
 
 log = logging.getLogger(__name__)
+
+
+def insert_into(dialect: str, model: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, for a dialect by name."""
+    return sqlite.insert(model) if dialect == "sqlite" else postgresql.insert(model)
+
+
+def count_changed(result: Result[Any]) -> int:
+    """How many rows an UPDATE, DELETE or INSERT changed: whether a conditional one was ours."""
+    return cast("CursorResult[Any]", result).rowcount
 
 
 class DatabaseAway(Exception):
@@ -99,8 +109,7 @@ class Database:
 
     def insert_new(self, model: type[Base]) -> Any:
         """`INSERT … ON CONFLICT DO NOTHING` for this database: the way a repeated fact has no effect."""
-        insert = sqlite.insert if self.is_sqlite else postgresql.insert
-        return insert(model).on_conflict_do_nothing()
+        return insert_into(self.engine.dialect.name, model).on_conflict_do_nothing()
 
     def wait_until_ready(self, seconds: float) -> None:
         """Wait for the database to answer, with a bound; raises DatabaseAway with what to do."""

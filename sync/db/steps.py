@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from sync.clock import utc_now
 from sync.db.models import StepRow, UtcDateTime
+from sync.db.session import count_changed
 
 UNFINISHED = ("owed", "running", "parked")
 
@@ -97,7 +98,7 @@ def claim_next(session: Session, order_id: int, peer: str, lease_s: float) -> St
         "lost": int(step.state == "running"),
     }
     taken = session.execute(_TAKE_LEASE, lease)
-    if taken.rowcount != 1:  # type: ignore[attr-defined]
+    if count_changed(taken) != 1:
         return None
     session.refresh(step)
     return step

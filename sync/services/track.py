@@ -16,6 +16,7 @@ from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, TrackingEventRow, WaybillAliasRow
 from sync.db.orders import close_if_done, set_status
+from sync.db.session import count_changed
 from sync.db.steps import StepBook, count_unfinished
 from sync.runtime import Runtime
 
@@ -74,7 +75,7 @@ def adopt_orphans(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
         )
         .values(shipment_id=shipment.id)
     )
-    if adopted.rowcount:  # type: ignore[attr-defined]
+    if count_changed(adopted):
         refold(rt, book, shipment)
 
 

@@ -34,11 +34,17 @@ CONF = (
     "result_backend",
 )
 
-PEERS = {
-    "tasks.orders.ship": ("carrier.kdniao",),
-    "tasks.orders.push": ("erp.generic_rest",),
-    "tasks.orders.write_back": ("shop.main",),
-    "tasks.orders.notify": ("notices",),
+ORDER_TASKS = {
+    "tasks.orders.ship": "carrier.kdniao",
+    "tasks.orders.push": "erp.generic_rest",
+    "tasks.orders.write_back": "shop.main",
+    "tasks.orders.notify": "notices",
+}
+SHOP_TASKS = ("tasks.polling.poll", "tasks.sweeps.reconcile")
+
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    **{name: (1, peer) for name, peer in ORDER_TASKS.items()},
+    **dict.fromkeys(SHOP_TASKS, ("shop.main",)),
 }
 
 
@@ -49,11 +55,11 @@ def main() -> None:
         "conf": {name: app.conf[name] for name in CONF},
         "tasks": tasks,
         "queues": sorted(app.amqp.queues),
-        "routes": {name: _route(name, (1, *PEERS.get(name, ()))) for name in tasks},
-        "routes by name": {name: _route(name, (), {"order_id": 1, "peer": peer}) for name, (peer,) in PEERS.items()},
+        "routes": {name: _route(name, ARGUMENTS.get(name, ())) for name in tasks},
+        "routes by name": {name: _route(name, (), {"order_id": 1, "peer": peer}) for name, peer in ORDER_TASKS.items()},
         "misspelt peer": _fail((1, "carrier.kdnaio")),
         "misspelt queue": _fail((1, "carrier.kdniao"), queue="carier"),
-        "retries": {name: [app.tasks[name].max_retries, getattr(app.tasks[name], "retry_kwargs", None)] for name in PEERS},
+        "retries": {name: _retry(app.tasks[name]) for name in ORDER_TASKS},
     }
     sys.stdout.write(json.dumps(seen, default=str))
 
@@ -61,6 +67,10 @@ def main() -> None:
 def _route(name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> str:
     queue: Queue = app.amqp.router.route({}, name, args, kwargs or {})["queue"]
     return str(queue.name)
+
+
+def _retry(task: Any) -> list[Any]:
+    return [task.max_retries, task.retry_kwargs]
 
 
 def _fail(args: tuple[Any, ...], **options: Any) -> str:

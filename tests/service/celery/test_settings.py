@@ -128,10 +128,10 @@ def test_every_task_lands_in_the_queue_of_its_peer_or_of_its_kind(seen: Report) 
         "tasks.orders.push": "erp.generic_rest",
         "tasks.orders.ship": "carrier.kdniao",
         "tasks.orders.write_back": "shop.main",
-        "tasks.polling.poll": "sweeps",
+        "tasks.polling.poll": "shop.main",
         "tasks.sweeps.heartbeat": "sweeps",
         "tasks.sweeps.pickups": "sweeps",
-        "tasks.sweeps.reconcile": "sweeps",
+        "tasks.sweeps.reconcile": "shop.main",
         "tasks.sweeps.relay": "sweeps",
     }
     assert seen["routes by name"] == {name: seen["routes"][name] for name in seen["routes by name"]}

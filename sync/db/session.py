@@ -85,6 +85,7 @@ class Database:
         # SQLite's driver commits each statement by itself when nobody says BEGIN; psycopg2 must be told to.
         alone: dict[str, Any] = {"each_alone": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._single = engine.execution_options(**alone)
+        self._inserts: dict[type[Base], Any] = {}
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -108,8 +109,13 @@ class Database:
             yield connection
 
     def insert_new(self, model: type[Base]) -> Any:
-        """`INSERT … ON CONFLICT DO NOTHING` for this database: the way a repeated fact has no effect."""
-        return insert_into(self.engine.dialect.name, model).on_conflict_do_nothing()
+        """`INSERT … ON CONFLICT DO NOTHING` for this database: the way a repeated fact has no effect.
+
+        Built once a model; the values are handed over when it is executed.
+        """
+        if model not in self._inserts:
+            self._inserts[model] = insert_into(self.engine.dialect.name, model).on_conflict_do_nothing()
+        return self._inserts[model]
 
     def wait_until_ready(self, seconds: float) -> None:
         """Wait for the database to answer, with a bound; raises DatabaseAway with what to do."""

@@ -69,7 +69,7 @@ def _store(rt: Runtime, source: str, push: Push, verdict: str, detail: str) -> b
         "not_before": now,
     }
     with rt.database.each_alone() as connection:
-        inserted = connection.execute(rt.database.insert_new(InboxRow).values(**row))
+        inserted = connection.execute(rt.database.insert_new(InboxRow), row)
         if inserted.rowcount == 1:
             return True
         connection.execute(

@@ -23,7 +23,7 @@ from sync.local.supervisor import Child, Output, Supervisor
 CONNECTIONS = 16
 """As many as two processes of eight threads answer at once."""
 PARCELS = 2
-"""Parcels in a push; with their whole history, some 9 KB as a form."""
+"""Parcels in a push; with their whole history, some 5 KB as a form."""
 PATH = "/callbacks/kdniao"
 
 

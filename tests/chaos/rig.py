@@ -198,7 +198,7 @@ def open_rig(
         output = Output(io.StringIO(), logs=directory)
         before = {each.pid for each in children(os.getpid())}
         exits.callback(_assert_nothing_is_left, before)
-        supervisor = exits.enter_context(Supervisor(output, said.append, grace_s=15))
+        supervisor = exits.enter_context(Supervisor(output, said.append, grace_s=45))
         yield Rig(directory, env, peers, shop, database, broker, supervisor, clock, said)
 
 

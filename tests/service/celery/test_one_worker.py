@@ -21,7 +21,7 @@ from sync.exceptions import list_open
 from sync.local.plan import ROOT
 from tests.chaos.conftest import OpenHouse
 from tests.chaos.processes import wait_for, worker
-from tests.chaos.rig import Rig
+from tests.chaos.rig import FULFILMENT, Rig
 
 ALL_QUEUES = "shop.main,carrier.kdniao,erp.generic_rest,callbacks,sweeps,notices"
 
@@ -147,6 +147,26 @@ def test_a_worker_told_to_stop_ends_in_order_and_the_broker_keeps_every_message(
         wait_for("the next worker's work", lambda: rig.count_fulfilled() == len(numbers), 60)
         assert {order_sn: len(issued) for order_sn, issued in rig.waybills().items()} == dict.fromkeys(numbers, 1)
         assert [step.losses for step in rig.steps()] == [0] * len(rig.steps()), "no lease was left to expire"
+
+
+@pytest.mark.parametrize("how", [{}, {"REMAP_SIGTERM": "SIGQUIT"}])
+def test_an_idle_worker_stops_at_once_and_a_retry_that_waits_in_it_goes_back_to_the_broker(
+    how: dict[str, str], open_house: OpenHouse
+) -> None:
+    busy = {"erp": {"too_many": 1.0, "max_per_order": 1}}
+    with open_house(sandbox={"faults": busy}, **NO_SWEEP, ECSYNC_RETRY_DELAY_S="12") as rig:
+        (order_sn,) = rig.seed(1)
+        start(rig, beat=False, more=how)
+        wait_for("a worker", lambda: is_ready(rig), 60)
+        celery(rig, "call", "tasks.polling.poll", '--args=["shop.main"]')
+        wait_for("a retry that waits", lambda: "Retry in 12.0s" in rig.log("worker-all"), 60)
+        wait_for("the rest of the work", lambda: len(rig.steps(state="done")) == len(FULFILMENT) - 1)
+
+        os.kill(worker("all").pid, signal.SIGTERM)
+
+        wait_for("the worker's end", lambda: any("worker-all ended" in said for said in rig.said), 10)
+        wait_for("the push by the next worker", lambda: rig.steps(name="push_order", state="done"), 60)
+        assert len(rig.documents()[order_sn]) == 1
 
 
 @pytest.mark.parametrize("broker", ["fake", "embedded", "rabbitmq"])

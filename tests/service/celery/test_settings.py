@@ -107,7 +107,7 @@ def test_a_stop_finishes_what_runs_within_the_grace_of_a_container(seen: Report)
     conf = seen["conf"]
 
     assert 0 < conf["worker_soft_shutdown_timeout"] < 60, "docker-compose.yml gives 60 s"
-    assert conf["worker_enable_soft_shutdown_on_idle"] is True
+    assert conf["worker_enable_soft_shutdown_on_idle"] is False
 
 
 def test_children_are_renewed_before_they_grow_old(seen: Report) -> None:

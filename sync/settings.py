@@ -285,8 +285,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-OUTSIDE = ("ECSYNC_ENV_FILE", "ECSYNC_PROCESS_NAME", "ECSYNC_WEB_BIND", "ECSYNC_REQUIRE_SERVICES")
-"""Variables that other rooms read: the supervisor, gunicorn, the tests."""
+OUTSIDE = (
+    "ECSYNC_ENV_FILE",
+    "ECSYNC_PROCESS_NAME",
+    "ECSYNC_WEB_BIND",
+    "ECSYNC_REQUIRE_SERVICES",
+    "ECSYNC_BENCH_DATABASE_URL",
+)
+"""Variables that other rooms read: the supervisor, gunicorn, the tests, the benchmark."""
 
 
 def _refuse_unknown(reader: _Reader) -> None:

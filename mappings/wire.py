@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from binascii import a2b_qp
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
 
@@ -79,6 +82,32 @@ def read_json_object(reply: HttpReply, code: str, *, changes_peer: bool = True) 
     if isinstance(value, dict):
         return value
     raise _failed(f"{code}.garbled", "The reply is not the protocol's JSON", reply, changes_peer)
+
+
+def read_form(body: bytes, max_fields: int) -> list[tuple[str, str]]:
+    """The fields of an urlencoded form, in order; raises ValueError when it is none or has too many fields.
+
+    A burst of pushes is mostly percent-decoding, and the standard library does that in Python, byte by byte.
+    """
+    parts = body.split(b"&", max_fields)
+    if len(parts) > max_fields:
+        raise ValueError(f"more than {max_fields} fields")
+    pairs = (part.partition(b"=") for part in parts if part)
+    return [(_percent_decoded(name).decode(), _percent_decoded(value).decode()) for name, _, value in pairs]
+
+
+def _percent_decoded(text: bytes) -> bytes:
+    """What `unquote_to_bytes` gives; quoted-printable is the same code with another sign, and is decoded in C."""
+    text = text.replace(b"+", b" ")
+    if b"%" not in text:
+        return text
+    if _UNUSUAL.search(text):
+        return unquote_to_bytes(text)
+    return a2b_qp(text.replace(b"%", b"="))
+
+
+_UNUSUAL = re.compile(rb"[=\r\n]|%(?![0-9A-Fa-f]{2})")
+"""What the two codes read differently: bare equals signs, line ends, and percent signs that encode nothing."""
 
 
 def _failed(code: str, message: str, reply: HttpReply, changes_peer: bool) -> PeerError:

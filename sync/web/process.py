@@ -66,9 +66,11 @@ class WebProcess:
         self._pid = 0
 
 
-def install(app: Any, settings: Settings) -> None:
+def install(app: Any, settings: Settings) -> WebProcess:
     """Give an application its process."""
-    app.extensions[_KEY] = WebProcess(settings)
+    process = WebProcess(settings)
+    app.extensions[_KEY] = process
+    return process
 
 
 def current() -> WebProcess:

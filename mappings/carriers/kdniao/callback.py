@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.signing import is_signed_by
@@ -14,7 +13,7 @@ from mappings.carriers.kdniao.times import read_time, write_time
 from mappings.carriers.kdniao.tracking import UnreadableItem, field, read_identity, read_parcel, read_pickup
 from mappings.connector import CallbackRefused
 from mappings.model import Callback, NumberChange, TrackingEvent
-from mappings.wire import HttpReply
+from mappings.wire import HttpReply, read_form
 
 MAX_BODY = 4 * 1024 * 1024
 MAX_FIELDS = 20
@@ -44,7 +43,7 @@ def verify(body: bytes, settings: KdniaoSettings) -> None:
 
 def _read_form(body: bytes) -> dict[str, str]:
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = read_form(body, MAX_FIELDS)
     except ValueError:
         raise CallbackRefused("the body is no form") from None
     form = dict(pairs)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from mappings.model import Address, Consignee, Order, OrderLine, Queue
 from sync.clock import utc_now
-from sync.db.models import OrderLineRow, OrderRow, ShipmentRow
+from sync.db.models import OrderLineRow, OrderRow, ShipmentRow, StepRow, UtcDateTime
+from sync.db.steps import UNFINISHED
 
 _HEADER_TEXTS = ("shipping_code", "shipping_name", "shipper_code", "buyer_note", "seller_note", "note_id")
 _HEADER_NUMBERS = ("cod_fen", "shipping_fee_fen", "discount_fen", "user_id")
@@ -26,17 +27,19 @@ def write_order(session: Session, order: Order, row: OrderRow | None = None) -> 
     row.order_sn, row.queue, row.content_hash = order.order_sn, str(order.queue), order.content_hash
     row.header, row.total_fen = _header(order), order.total_fen
     row.placed_at, row.paid_at, row.updated_at = order.placed_at, order.paid_at, now
+    if row.id is not None:
+        session.execute(delete(OrderLineRow).where(OrderLineRow.order_id == row.id))
     session.flush()
-    session.execute(delete(OrderLineRow).where(OrderLineRow.order_id == row.id))
     session.add_all(_line_row(row.id, number, line) for number, line in enumerate(order.lines, 1))
     return row
 
 
+_LINES = select(OrderLineRow).where(OrderLineRow.order_id == bindparam("wanted_order")).order_by(OrderLineRow.line_no)
+
+
 def read_order(session: Session, row: OrderRow) -> Order:
     """The order as it was read from the shop."""
-    lines = session.execute(
-        select(OrderLineRow).where(OrderLineRow.order_id == row.id).order_by(OrderLineRow.line_no)
-    ).scalars()
+    lines = session.execute(_LINES, {"wanted_order": row.id}).scalars()
     header = row.header
     who = header["consignee"]
     return Order(
@@ -108,10 +111,26 @@ def _line(row: OrderLineRow) -> OrderLine:
     )
 
 
-def close_if_done(row: OrderRow, unfinished: int) -> None:
+ENDED = frozenset({"delivered", "returned", "lost"})
+"""A parcel's real ends; a cancelled parcel still owes the buyer another one."""
+
+_CLOSE_IF_DONE = (
+    update(OrderRow)
+    .where(
+        OrderRow.id == bindparam("wanted_order"),
+        OrderRow.state == "open",
+        OrderRow.status.in_(ENDED),
+        ~select(StepRow.id).where(StepRow.order_id == OrderRow.id, StepRow.state.in_(UNFINISHED)).exists(),
+    )
+    .values(state="done", done_at=bindparam("at", type_=UtcDateTime()))
+    .execution_options(synchronize_session=False)
+)
+
+
+def close_if_done(session: Session, order_id: int) -> None:
     """An order whose parcel has reached its end is done when nothing is owed for it."""
-    if row.state == "open" and not unfinished:
-        row.state, row.done_at = "done", utc_now()
+    session.flush()
+    session.execute(_CLOSE_IF_DONE, {"wanted_order": order_id, "at": utc_now()})
 
 
 def set_status(row: OrderRow, status: str, at: datetime | None = None) -> None:

@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from sync.clock import utc_now
-from sync.db.models import StepRow, UtcDateTime
+from sync.db.models import OrderRow, ShipmentRow, StepRow, UtcDateTime
 from sync.db.session import count_changed
 
 UNFINISHED = ("owed", "running", "parked")
@@ -42,18 +43,16 @@ class StepBook:
         parcel_no: int = 0,
         not_before: datetime | None = None,
         again: bool = False,
+        is_first: bool = False,
     ) -> None:
-        """Owe a step once; a step that stands there already stays as it is, unless `again` and it is over."""
+        """Owe a step once; a step that stands there already stays as it is, unless `again` and it is over.
+
+        `is_first` says that none can stand there: the order or parcel is new in this very transaction.
+        """
         now = utc_now()
         due = not_before or now
-        row = self.session.execute(
-            select(StepRow).where(
-                StepRow.order_id == order_id,
-                StepRow.parcel_no == parcel_no,
-                StepRow.name == name,
-                StepRow.peer == peer,
-            )
-        ).scalar_one_or_none()
+        place = {"wanted_order": order_id, "wanted_parcel": parcel_no, "wanted_name": name, "wanted_peer": peer}
+        row = None if is_first else self.session.execute(_STANDING, place).scalar_one_or_none()
         if row is None:
             row = StepRow(
                 order_id=order_id, parcel_no=parcel_no, name=name, peer=peer, shipment_id=shipment_id, created_at=now
@@ -80,28 +79,42 @@ class StepBook:
         self.session.execute(wanted.values(state="dropped", finished_at=utc_now()))
 
 
-def claim_next(session: Session, order_id: int, peer: str, lease_s: float) -> StepRow | None:
+class Claim(NamedTuple):
+    """A step whose lease we hold, with what it is about. `step` is as it stood before: its uncertainty is the past's.
+
+    `losses` counts a worker that died with it just now.
+    """
+
+    step: StepRow
+    order: OrderRow
+    shipment: ShipmentRow | None
+    token: str
+    losses: int
+
+
+def claim_next(session: Session, order_id: int, peer: str, lease_s: float) -> Claim | None:
     """Take the lease of the next due step of an order at a peer; None when nothing is due or another has it.
 
-    Steps of an order at a shop run in the order they were owed: a note comes before what is written on it.
+    From now on the step counts as uncertain: whoever holds the lease is about to call the peer. Steps of an order at
+    a shop run in the order they were owed: a note comes before what is written on it.
     """
     now = utc_now()
-    due = {"wanted_order": order_id, "wanted_peer": peer, "moment": now}
-    step = session.execute(_NEXT_DUE, due).scalar_one_or_none()
-    if step is None:
+    found = session.execute(_NEXT_DUE, {"wanted_order": order_id, "wanted_peer": peer, "moment": now}).one_or_none()
+    if found is None:
         return None
-    lease = {
-        "wanted_step": step.id,
-        "moment": now,
-        "until": now + timedelta(seconds=lease_s),
-        "token": secrets.token_hex(8),
-        "lost": int(step.state == "running"),
-    }
-    taken = session.execute(_TAKE_LEASE, lease)
-    if count_changed(taken) != 1:
+    step, order, shipment = found
+    lost = int(step.state == "running")
+    token = secrets.token_hex(8)
+    lease = {"wanted_step": step.id, "moment": now, "until": now + timedelta(seconds=lease_s), "token": token}
+    if count_changed(session.execute(_TAKE_LEASE, {**lease, "lost": lost})) != 1:
         return None
-    session.refresh(step)
-    return step
+    return Claim(step, order, shipment, token, step.losses + lost)
+
+
+def finish(session: Session, step_id: int, token: str) -> bool:
+    """The step is done; False when this lease no longer holds and another worker took over."""
+    done = {"wanted_step": step_id, "wanted_token": token, "at": utc_now()}
+    return count_changed(session.execute(_FINISH, done)) == 1
 
 
 def _is_blocked() -> ColumnElement[bool]:
@@ -125,8 +138,16 @@ def _is_claimable(now: BindParameter[datetime]) -> ColumnElement[bool]:
 
 # Built once: every step of every order asks these, and building them took a quarter of its time.
 _MOMENT = bindparam("moment", type_=UtcDateTime())
+_STANDING = select(StepRow).where(
+    StepRow.order_id == bindparam("wanted_order"),
+    StepRow.parcel_no == bindparam("wanted_parcel"),
+    StepRow.name == bindparam("wanted_name"),
+    StepRow.peer == bindparam("wanted_peer"),
+)
 _NEXT_DUE = (
-    select(StepRow)
+    select(StepRow, OrderRow, ShipmentRow)
+    .join(OrderRow, OrderRow.id == StepRow.order_id)
+    .outerjoin(ShipmentRow, ShipmentRow.id == StepRow.shipment_id)
     .where(
         StepRow.order_id == bindparam("wanted_order"),
         StepRow.peer == bindparam("wanted_peer"),
@@ -144,6 +165,24 @@ _TAKE_LEASE = (
         lease_until=bindparam("until"),
         lease_token=bindparam("token"),
         losses=StepRow.losses + bindparam("lost"),
+        is_uncertain=True,
+    )
+    .execution_options(synchronize_session=False)
+)
+_FINISH = (
+    update(StepRow)
+    .where(
+        StepRow.id == bindparam("wanted_step"),
+        StepRow.state == "running",
+        StepRow.lease_token == bindparam("wanted_token"),
+    )
+    .values(
+        state="done",
+        is_uncertain=False,
+        finished_at=bindparam("at", type_=UtcDateTime()),
+        last_outcome="ok",
+        last_code="",
+        last_message="",
     )
     .execution_options(synchronize_session=False)
 )
@@ -198,9 +237,3 @@ def find_idle(
 def mark_told(session: Session, step_ids: list[int]) -> None:
     """Remember that workers are being told of these steps now."""
     session.execute(update(StepRow).where(StepRow.id.in_(step_ids)).values(enqueued_at=utc_now()))
-
-
-def count_unfinished(session: Session, order_id: int) -> int:
-    return session.execute(
-        select(func.count()).select_from(StepRow).where(StepRow.order_id == order_id, StepRow.state.in_(UNFINISHED))
-    ).scalar_one()

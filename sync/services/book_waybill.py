@@ -71,7 +71,8 @@ def record(rt: Runtime, book: StepBook, work: Work, result: Waybill | Withdrawn)
     if shipment.pickup_at is None:
         shipment.pickup_due_from = now
     if result.label:
-        book.session.merge(LabelRow(shipment_id=shipment.id, content=result.label))
+        label = {"shipment_id": shipment.id, "content": result.label}
+        book.session.execute(rt.database.insert_new(LabelRow), label)
     if order.state == "withdrawn":
         tell_booked_after_withdrawal(book, order, shipment)
         return

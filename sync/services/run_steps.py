@@ -16,14 +16,13 @@ from sqlalchemy.orm import Session
 from mappings.errors import AuthError, PeerError, TransientError, UncertainError
 from sync import exceptions as desk
 from sync.clock import utc_now
-from sync.db.models import AttemptRow, OrderRow, ShipmentRow, StepRow
+from sync.db.models import AttemptRow, StepRow
 from sync.db.orders import close_if_done, private_texts, read_order
-from sync.db.steps import StepBook, Wake, claim_next, count_unfinished, hold
+from sync.db.steps import StepBook, Wake, claim_next, finish, hold
 from sync.gateway import CallContext, PeerAway
 from sync.redaction import redact
 from sync.runtime import Runtime
 from sync.services import book_waybill, push_order, query_pickup, send_notice, write_back
-from sync.services.track import ENDED
 from sync.services.work import Performer, Work
 
 log = logging.getLogger(__name__)
@@ -78,58 +77,52 @@ def run_steps(rt: Runtime, order_id: int, peer: str) -> list[Wake]:
             book = StepBook(session, wakes)
             if not _finish(rt, book, work, performer, result):
                 break
-            work = _claim(rt, session, order_id, peer)
+            work = _claim(rt, session, order_id, peer) if _may_owe_more(book, work) else None
     return [wake for wake in wakes if wake != Wake(order_id, peer)]
 
 
 def _claim(rt: Runtime, session: Session, order_id: int, peer: str) -> Work | None:
-    step = claim_next(session, order_id, peer, rt.settings.lease_s)
-    if step is None:
+    claim = claim_next(session, order_id, peer, rt.settings.lease_s)
+    if claim is None:
         return None
-    order_row = session.get_one(OrderRow, order_id)
-    if step.losses >= MAX_LOSSES:
-        message = f"Its worker was lost {step.losses} times; look at the worker's log before you retry it."
+    step, order_row = claim.step, claim.order
+    if claim.losses >= MAX_LOSSES:
+        message = f"Its worker was lost {claim.losses} times; look at the worker's log before you retry it."
         desk.park_step(session, step, f"{step.name}.worker_lost", message, order_row.order_sn)
         return None
     order = read_order(session, order_row)
-    work = Work(
+    return Work(
         step_id=step.id,
         name=step.name,
         peer=step.peer,
-        token=step.lease_token,
+        token=claim.token,
         order_id=order_id,
         parcel_no=step.parcel_no,
         order_sn=order_row.order_sn,
         order_row=order_row,
         order=order,
-        shipment=session.get(ShipmentRow, step.shipment_id) if step.shipment_id else None,
+        shipment=claim.shipment,
         may_have_happened=step.is_uncertain,
-        calls=CallContext(private=private_texts(order), try_no=step.attempts + step.losses + step.resumes + 1),
+        calls=CallContext(private=private_texts(order), try_no=step.attempts + claim.losses + step.resumes + 1),
     )
-    step.is_uncertain = True
-    session.flush()
-    return work
 
 
 def _finish(rt: Runtime, book: StepBook, work: Work, performer: Performer, result: Any) -> bool:
     """Record a success and what it brought; False when another worker took over meanwhile."""
-    session = book.session
-    _save_attempts(session, work)
-    step = hold(session, work.step_id, work.token)
-    if step is None:
+    _save_attempts(book.session, work)
+    if not finish(book.session, work.step_id, work.token):
         log.warning("order %s: %s took longer than its lease; another worker has it", work.order_sn, work.name)
         return False
-    step.state, step.is_uncertain, step.finished_at = "done", False, utc_now()
-    step.last_outcome, step.last_code, step.last_message = "ok", "", ""
     performer.record(rt, book, work, result)
-    desk.close_exceptions(session, desk.step_subject(step), "the step is done")
-    session.flush()
-    row = session.get_one(OrderRow, work.order_id)
-    if row.status in ENDED:
-        close_if_done(row, count_unfinished(session, row.id))
+    close_if_done(book.session, work.order_id)
     rt.counters.finished.labels(work.name, work.peer, "done").inc()
     log.info("order %s: %s done at %s", work.order_sn, work.name, work.peer)
     return True
+
+
+def _may_owe_more(book: StepBook, work: Work) -> bool:
+    """At a shop a later step may have waited for this one; elsewhere only what was just owed is left to do."""
+    return work.peer.startswith("shop.") or Wake(work.order_id, work.peer) in book.wakes
 
 
 def _postpone(rt: Runtime, work: Work, until: datetime) -> None:

@@ -147,7 +147,7 @@ def _accept(rt: Runtime, book: StepBook, peer: PeerSettings, order: Order) -> No
 def _owe_first_steps(
     rt: Runtime, book: StepBook, peer: PeerSettings, row: OrderRow, shipment: ShipmentRow, *, again: bool = False
 ) -> None:
-    book.owe("claim_order", peer.key, row.id, again=again)
+    book.owe("claim_order", peer.key, row.id, again=again, is_first=not again)
     book.owe(
         "book_waybill",
         shipment.peer,
@@ -155,9 +155,10 @@ def _owe_first_steps(
         shipment_id=shipment.id,
         parcel_no=shipment.parcel_no,
         again=again,
+        is_first=not again,
     )
     for erp in rt.settings.erps:
-        book.owe("push_order", erp.key, row.id, again=again)
+        book.owe("push_order", erp.key, row.id, again=again, is_first=not again)
 
 
 def _external_ref(rt: Runtime, order: Order) -> str:

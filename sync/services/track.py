@@ -15,17 +15,13 @@ from mappings.status import Tracking, event_key, fold
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, TrackingEventRow, WaybillAliasRow
-from sync.db.orders import close_if_done, set_status
+from sync.db.orders import ENDED, close_if_done, set_status
 from sync.db.session import count_changed
-from sync.db.steps import StepBook, count_unfinished
+from sync.db.steps import StepBook
 from sync.runtime import Runtime
 
 STALE = "stale_pickup"
 """物流异常: shown instead of the tracking status while a pickup is overdue."""
-
-
-ENDED = frozenset({"delivered", "returned", "lost"})
-"""A parcel's real ends; a cancelled parcel still owes the buyer another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +86,7 @@ def refold(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
     _apply_delivery(rt, book, shipment, order, tracking)
     _apply_status(book.session, shipment, order, tracking)
     if shipment.status in ENDED:
-        book.session.flush()
-        close_if_done(order, count_unfinished(book.session, order.id))
+        close_if_done(book.session, order.id)
 
 
 def _apply_pickup(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:

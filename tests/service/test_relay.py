@@ -90,11 +90,11 @@ def test_a_worker_that_outlived_its_lease_records_nothing(house: House) -> None:
     with house.rt.database.writing() as session:
         first = claim_next(session, wake.order_id, CARRIER, 60)
         assert first
-        token = first.lease_token
+        token = first.token
     end_leases(house)
     with house.rt.database.writing() as session:
         assert claim_next(session, wake.order_id, CARRIER, 60)
-        assert hold(session, first.id, token) is None
+        assert hold(session, first.step.id, token) is None
 
 
 def test_a_step_that_kills_its_workers_is_set_aside(house: House) -> None:

@@ -63,4 +63,4 @@ class Runtime:
     def close(self) -> None:
         """Give back connections; the runtime must not be used afterwards."""
         self.gateway.close()
-        self.database.engine.dispose()
+        self.database.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,8 @@ class Database:
         self.engine = engine
         self._reader = engine.execution_options(read_only=True)
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._local = threading.local()
+        self._kept: list[Connection] = []
         # SQLite's driver commits each statement by itself when nobody says BEGIN; psycopg2 must be told to.
         alone: dict[str, Any] = {"each_alone": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._single = engine.execution_options(**alone)
@@ -101,12 +104,28 @@ class Database:
 
     @contextmanager
     def each_alone(self) -> Iterator[Connection]:
-        """A connection on which every statement commits by itself, in one round trip.
+        """This thread's own connection, on which every statement commits by itself in one round trip.
 
-        On SQLite a write lock is then held by no thread that waits for Python; with three statements it is.
+        On SQLite a write lock is then held by no thread that waits for Python; with three statements it is. The
+        connection is kept for the thread's next use, and given up when anything goes wrong with it.
         """
-        with self._single.connect() as connection:
-            yield connection
+        kept: Connection | None = getattr(self._local, "connection", None)
+        if kept is None or kept.closed:
+            kept = self._local.connection = self._single.connect()
+            self._kept.append(kept)
+        try:
+            yield kept
+        except BaseException:
+            self._local.connection = None
+            self._kept.remove(kept)
+            kept.close()
+            raise
+
+    def close(self) -> None:
+        """Give back every connection of this process."""
+        while self._kept:
+            self._kept.pop().close()
+        self.engine.dispose()
 
     def insert_new(self, model: type[Base]) -> Any:
         """`INSERT … ON CONFLICT DO NOTHING` for this database: the way a repeated fact has no effect.

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 
 from mappings.connector import CallbackRefused, CarrierConnector
 from mappings.wire import HttpReply
@@ -54,7 +55,19 @@ def _refuse(rt: Runtime, source: str, carrier: CarrierConnector, push: Push, ref
 
 
 def _store(rt: Runtime, source: str, push: Push, verdict: str, detail: str) -> bool:
-    """One row a digest; returns False when this very push is here already (it is counted on its row)."""
+    """One row a digest; returns False when this very push is here already (it is counted on its row).
+
+    A connection that the database closed meanwhile is noticed at its next use; a repeated insert changes nothing.
+    """
+    try:
+        return _insert(rt, source, push, verdict, detail)
+    except DBAPIError as lost:
+        if not lost.connection_invalidated:
+            raise
+    return _insert(rt, source, push, verdict, detail)
+
+
+def _insert(rt: Runtime, source: str, push: Push, verdict: str, detail: str) -> bool:
     digest = hashlib.sha256(push.body).hexdigest()
     now = utc_now()
     row = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from binascii import a2b_qp
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -99,15 +98,18 @@ def read_form(body: bytes, max_fields: int) -> list[tuple[str, str]]:
 def _percent_decoded(text: bytes) -> bytes:
     """What `unquote_to_bytes` gives; quoted-printable is the same code with another sign, and is decoded in C."""
     text = text.replace(b"+", b" ")
-    if b"%" not in text:
+    signs = text.count(b"%")
+    if not signs:
         return text
-    if _UNUSUAL.search(text):
-        return unquote_to_bytes(text)
-    return a2b_qp(text.replace(b"%", b"="))
+    if not any(other in text for other in _READ_OTHERWISE):
+        decoded = a2b_qp(text.replace(b"%", b"="))
+        if len(decoded) == len(text) - 2 * signs:  # every percent sign encoded something
+            return decoded
+    return unquote_to_bytes(text)
 
 
-_UNUSUAL = re.compile(rb"[=\r\n]|%(?![0-9A-Fa-f]{2})")
-"""What the two codes read differently: bare equals signs, line ends, and percent signs that encode nothing."""
+_READ_OTHERWISE = (b"=", b"\n", b"\r")
+"""What quoted-printable means something else by."""
 
 
 def _failed(code: str, message: str, reply: HttpReply, changes_peer: bool) -> PeerError:

@@ -118,7 +118,7 @@ def test_a_task_called_from_a_shell_does_its_work_and_the_worker_answers_a_ping(
         order_id = rig.order_ids()[order_sn]
         wait_for("a worker", lambda: is_ready(rig), 60)
 
-        ping = celery(rig, "inspect", "ping", "--timeout", "10")
+        ping = celery(rig, "inspect", "ping", "--timeout", "3")
         celery(rig, "call", "tasks.orders.push", f'--args=[{order_id}, "erp.generic_rest"]')
 
         assert ping.returncode == 0
@@ -154,12 +154,12 @@ def test_an_idle_worker_stops_at_once_and_a_retry_that_waits_in_it_goes_back_to_
     how: dict[str, str], open_house: OpenHouse
 ) -> None:
     busy = {"erp": {"too_many": 1.0, "max_per_order": 1}}
-    with open_house(sandbox={"faults": busy}, **NO_SWEEP, ECSYNC_RETRY_DELAY_S="12") as rig:
+    with open_house(sandbox={"faults": busy}, **NO_SWEEP, ECSYNC_RETRY_DELAY_S="8") as rig:
         (order_sn,) = rig.seed(1)
         start(rig, beat=False, more=how)
         wait_for("a worker", lambda: is_ready(rig), 60)
         celery(rig, "call", "tasks.polling.poll", '--args=["shop.main"]')
-        wait_for("a retry that waits", lambda: "Retry in 12.0s" in rig.log("worker-all"), 60)
+        wait_for("a retry that waits", lambda: "Retry in 8.0s" in rig.log("worker-all"), 60)
         wait_for("the rest of the work", lambda: len(rig.steps(state="done")) == len(FULFILMENT) - 1)
 
         os.kill(worker("all").pid, signal.SIGTERM)

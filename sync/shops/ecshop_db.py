@@ -1,4 +1,4 @@
-"""How a shop's own database is reached: short connections, its errors as ours, one writer an order.
+"""How a shop's own database is reached: few connections, its errors as ours, one writer an order.
 
 The account's password and the shoppers' data stay out of every message: only error numbers leave this module.
 """
@@ -6,6 +6,8 @@ The account's password and the shoppers' data stay out of every message: only er
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +15,16 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from mappings.errors import PeerError, PermanentError, TransientError
 
 LOCK_WAIT_S = 10
+_RECYCLE_S = 60
+"""A connection older than this is not used again: a shop's server sees no connection grow old."""
+_TRUSTED_S = 1.0
+"""A connection that idled for longer is asked whether it still lives before it is used."""
 
 _AWAY = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2005, 2006, 2013, 2055, 3024, 4031}
 """MySQL's numbers for: too many connections, shutting down, network, lock wait, deadlock, gone away, lost."""
@@ -62,14 +68,15 @@ def parse_dsn(text: str) -> URL:
 
 @dataclass(frozen=True)
 class ShopDatabase:
-    """One shop's database. Engines hold no connections: safe to fork, nothing idles in the shop's server."""
+    """One shop's database. A process keeps one connection to read and one to write for its next use; more are opened
+    when threads need them, and closed. A forked child opens its own."""
 
     shop: str
     url: URL
 
     @cached_property
     def _reading(self) -> Engine:
-        return self._engine(isolation_level="AUTOCOMMIT")
+        return self._engine(isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, pool_reset_on_return=None)
 
     @cached_property
     def _writing(self) -> Engine:
@@ -80,8 +87,11 @@ class ShopDatabase:
         return engine
 
     def _engine(self, **options: Any) -> Engine:
+        kept = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": -1, "pool_recycle": _RECYCLE_S}
         arguments = _connect_args(self.url)
-        return create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args=arguments, **options)
+        engine = create_engine(self.url, hide_parameters=True, connect_args=arguments, **kept, **options)
+        _distrust_kept_connections(engine)
+        return engine
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -94,21 +104,62 @@ class ShopDatabase:
         """A transaction, alone on this order among ecsync's writers.
 
         Where the tables are MyISAM the transaction is none, so every write must be safe to break off anywhere;
-        there the named lock keeps writers apart. Closing the connection releases it.
+        there the named lock keeps writers apart. Whatever goes wrong, closing the connection releases it.
         """
         with _own_errors(self.shop), self._writing.connect() as connection:
-            if connection.dialect.name == "mysql":
-                self._lock(connection, order_id)
-            with connection.begin():
-                yield connection
+            is_locking = connection.dialect.name == "mysql"
+            try:
+                if is_locking:
+                    self._lock(connection, order_id)
+                with connection.begin():
+                    yield connection
+                if is_locking:
+                    connection.execute(_RELEASE, {"name": self._lock_name(order_id)})
+            except BaseException:
+                connection.invalidate()
+                raise
 
     def _lock(self, connection: Connection, order_id: int) -> None:
-        place = f"{self.url.database}:{order_id}".encode()
-        name = f"ecsync-{hashlib.sha256(place).hexdigest()[:32]}"
-        got = connection.scalar(text("SELECT GET_LOCK(:name, :wait)"), {"name": name, "wait": LOCK_WAIT_S})
+        got = connection.scalar(_LOCK, {"name": self._lock_name(order_id), "wait": LOCK_WAIT_S})
         connection.commit()
         if got != 1:
             raise TransientError("ecshop.db.locked", f"another writer holds this order of shop {self.shop}")
+
+    def _lock_name(self, order_id: int) -> str:
+        place = f"{self.url.database}:{order_id}".encode()
+        return f"ecsync-{hashlib.sha256(place).hexdigest()[:32]}"
+
+
+_LOCK = text("SELECT GET_LOCK(:name, :wait)")
+_RELEASE = text("SELECT RELEASE_LOCK(:name)")
+
+
+def _distrust_kept_connections(engine: Engine) -> None:
+    """A kept connection is replaced when another process opened it or when it was dropped while it idled."""
+
+    @event.listens_for(engine, "connect")
+    def _(_dbapi_connection: Any, record: Any) -> None:
+        record.info["pid"] = os.getpid()
+
+    @event.listens_for(engine, "checkin")
+    def _(_dbapi_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _(dbapi_connection: Any, record: Any, proxy: Any) -> None:
+        if record.info["pid"] != os.getpid():
+            record.dbapi_connection = proxy.dbapi_connection = None  # the parent goes on using its socket
+            raise DisconnectionError("opened by another process")
+        idle_s = time.monotonic() - record.info.get("idle_since", time.monotonic())
+        if idle_s > _TRUSTED_S and not _is_alive(engine, dbapi_connection):
+            raise DisconnectionError("dropped while it idled")
+
+
+def _is_alive(engine: Engine, dbapi_connection: Any) -> bool:
+    try:
+        return bool(engine.dialect.do_ping(dbapi_connection))
+    except engine.dialect.loaded_dbapi.Error:
+        return False
 
 
 def _connect_args(url: URL) -> dict[str, Any]:

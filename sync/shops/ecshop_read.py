@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, Table, and_, bindparam, exists, or_, select
 
 from mappings.shops.ecshop.rows import Note, OrderRows, Row, is_package
 from mappings.shops.ecshop.status import (
@@ -34,6 +35,10 @@ _ORDER = names("""
     extension_code extension_id
     goods_amount shipping_fee insure_fee pay_fee pack_fee card_fee money_paid surplus order_amount tax discount
 """)
+_JUDGED = names("""
+    order_id order_sn order_status shipping_status pay_status pay_id pay_name add_time invoice_no
+""")
+"""What a standing or a write is judged by."""
 _LINE = names("""
     rec_id order_id goods_id goods_name goods_sn product_id goods_number goods_price goods_attr send_number is_real
     extension_code is_gift
@@ -44,9 +49,12 @@ _NOTED = names("""
     send_number goods_attr
 """)
 _GOODS = ("goods_id", "goods_sn", "goods_name", "goods_weight", "shop_price")
+_LIVE = ("status", (NoteStatus.SHIPPED, NoteStatus.OPEN))
 _PART = ("package_id", "goods_id", "product_id", "goods_number")
 _SHIPPING = ("shipping_id", "shipping_code")
 _IDS_AT_ONCE = 500
+_SHOPS = 64
+"""Statements are built once a shop: SQLAlchemy then knows them again by the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,18 @@ class Desk:
 
 
 def read_desk(connection: Connection, tables: EcshopTables) -> Desk:
+    shippings = connection.execute(_pick(tables.shipping, _SHIPPING))
+    return Desk(read_cod_pay_ids(connection, tables), {row.shipping_id: row.shipping_code for row in shippings})
+
+
+def read_cod_pay_ids(connection: Connection, tables: EcshopTables) -> frozenset[int]:
+    return frozenset(connection.scalars(select_cod_pay_ids(tables)))
+
+
+@lru_cache(maxsize=_SHOPS)
+def select_cod_pay_ids(tables: EcshopTables) -> Select[Any]:
     payment = tables.payment.c
-    return Desk(
-        frozenset(connection.scalars(select(payment.pay_id).where(payment.is_cod == 1))),
-        {row.shipping_id: row.shipping_code for row in connection.execute(_pick(tables.shipping, _SHIPPING))},
-    )
+    return select(payment.pay_id).where(payment.is_cod == 1)
 
 
 def select_orders(tables: EcshopTables) -> Select[Any]:
@@ -123,28 +138,34 @@ def next_page(
     return _rows(connection, query)
 
 
-def gather(
-    connection: Connection, tables: EcshopTables, desk: Desk, orders: Sequence[Row], *, with_places: bool = True
-) -> Iterator[OrderRows]:
-    """Bring everything that belongs to these orders, in the same number of statements however many they are.
+def read_judged(
+    connection: Connection, tables: EcshopTables, ids: Collection[int], *, for_update: bool = False
+) -> list[Row]:
+    """These orders' rows with the columns that a standing or a write is judged by."""
+    return _rows(connection, _select_judged(tables, for_update), ids)
 
-    Writing needs no places: neither regions nor the group buys that decide whether an order is read at all.
-    """
+
+@lru_cache(maxsize=2 * _SHOPS)
+def _select_judged(tables: EcshopTables, for_update: bool) -> Select[Any]:
+    query = _select_in(tables.order_info, _JUDGED, "order_id", "order_id")
+    return query.with_for_update() if for_update else query
+
+
+def read_lines(connection: Connection, tables: EcshopTables, order_ids: Collection[int]) -> dict[int, list[Row]]:
+    return _grouped(connection, tables.order_goods, _LINE, "order_id", order_ids, order_by="rec_id")
+
+
+def gather(connection: Connection, tables: EcshopTables, desk: Desk, orders: Sequence[Row]) -> Iterator[OrderRows]:
+    """Bring everything that belongs to these orders, in the same number of statements however many they are."""
     ids = [order["order_id"] for order in orders]
-    lines = _grouped(connection, tables.order_goods, _LINE, "order_id", ids, order_by="rec_id")
-    notes = _notes(connection, tables, ids)
+    lines = read_lines(connection, tables, ids)
+    notes = read_notes(connection, tables, ids)
     all_lines = [line for some in lines.values() for line in some]
     all_items = [item for some in notes.values() for note in some for item in note.goods]
-    package_ids = {line["goods_id"] for line in all_lines if is_package(line)}
-    packages = _grouped(connection, tables.package_goods, _PART, "package_id", package_ids, order_by="goods_id")
-    parts = [part for some in packages.values() for part in some]
-    things = [line for line in all_lines if not is_package(line)] + all_items + parts
-    goods = _by_id(connection, tables.goods, _GOODS, "goods_id", {item["goods_id"] for item in things})
-    product_ids = {item["product_id"] or 0 for item in things}
-    products = _by_id(connection, tables.products, ("product_id", "product_sn"), "product_id", product_ids)
-    regions = _regions(connection, tables, orders) if with_places else {}
-    cities = _cities_with_districts(connection, tables, orders) if with_places else frozenset()
-    group_buys = _settled_group_buys(connection, tables, orders) if with_places else frozenset()
+    goods, products, packages = read_catalogue(connection, tables, all_lines, all_items)
+    regions = _regions(connection, tables, orders)
+    cities = _cities_with_districts(connection, tables, orders)
+    group_buys = _settled_group_buys(connection, tables, orders)
     for order in orders:
         yield OrderRows(
             order=order,
@@ -161,10 +182,39 @@ def gather(
         )
 
 
-def _notes(connection: Connection, tables: EcshopTables, order_ids: Sequence[int]) -> dict[int, list[Note]]:
-    live = tables.delivery_order.c.status.in_((NoteStatus.SHIPPED, NoteStatus.OPEN))
-    rows = _grouped(connection, tables.delivery_order, _NOTE, "order_id", order_ids, live, order_by="delivery_id")
-    ids = [row["delivery_id"] for some in rows.values() for row in some]
+Catalogue = tuple[dict[int, Row], dict[int, Row], dict[int, list[Row]]]
+
+
+def read_catalogue(
+    connection: Connection,
+    tables: EcshopTables,
+    lines: Sequence[Row],
+    items: Sequence[Row] = (),
+    *,
+    with_goods: bool = True,
+) -> Catalogue:
+    """The goods, products and packages that these lines and notes' items name.
+
+    Without goods, only those of packages are read: a line holds its own name and number.
+    """
+    package_ids = {line["goods_id"] for line in lines if is_package(line)}
+    packages = _grouped(connection, tables.package_goods, _PART, "package_id", package_ids, order_by="goods_id")
+    parts = [part for some in packages.values() for part in some]
+    things = [*(line for line in lines if not is_package(line)), *items, *parts]
+    goods_ids = {item["goods_id"] for item in (things if with_goods else parts)}
+    goods = _by_id(connection, tables.goods, _GOODS, "goods_id", goods_ids)
+    product_ids = {item["product_id"] or 0 for item in things} - {0}
+    products = _by_id(connection, tables.products, ("product_id", "product_sn"), "product_id", product_ids)
+    return goods, products, packages
+
+
+def read_notes(
+    connection: Connection, tables: EcshopTables, order_ids: Collection[int], *, with_goods: bool = True
+) -> dict[int, list[Note]]:
+    """The live notes of these orders."""
+    note = tables.delivery_order
+    rows = _grouped(connection, note, _NOTE, "order_id", order_ids, order_by="delivery_id", among=_LIVE)
+    ids = [row["delivery_id"] for some in rows.values() for row in some] if with_goods else []
     goods = _grouped(connection, tables.delivery_goods, _NOTED, "delivery_id", ids, order_by="rec_id")
     return {
         order_id: [Note(row, tuple(goods.get(row["delivery_id"], ()))) for row in some]
@@ -179,14 +229,21 @@ def _regions(connection: Connection, tables: EcshopTables, orders: Sequence[Row]
 
 
 def _cities_with_districts(connection: Connection, tables: EcshopTables, orders: Sequence[Row]) -> frozenset[int]:
-    parent = tables.region.c.parent_id
     cities = {order["city"] for order in orders} - {0}
-    return frozenset(connection.scalars(select(parent).where(parent.in_(cities)).distinct()))
+    return frozenset(connection.scalars(_select_cities(tables), {"ids": [*cities]})) if cities else frozenset()
+
+
+@lru_cache(maxsize=_SHOPS)
+def _select_cities(tables: EcshopTables) -> Select[Any]:
+    parent = tables.region.c.parent_id
+    return select(parent).where(parent.in_(_ids())).distinct()
 
 
 def _settled_group_buys(connection: Connection, tables: EcshopTables, orders: Sequence[Row]) -> frozenset[int]:
-    activity = tables.goods_activity.c
     ids = {order["extension_id"] for order in orders if order["extension_code"] == "group_buy"}
+    if not ids:
+        return frozenset()
+    activity = tables.goods_activity.c
     query = select(activity.act_id).where(activity.act_id.in_(ids), activity.is_finished == GROUP_BUY_SUCCEEDED)
     return frozenset(connection.scalars(query))
 
@@ -195,28 +252,46 @@ def _pick(table: Table, columns: Sequence[str]) -> Select[Any]:
     return select(*(table.c[name] for name in columns))
 
 
-def _rows(connection: Connection, query: Select[Any]) -> list[Row]:
-    return [dict(row) for row in connection.execute(query).mappings()]
+def _ids() -> BindParameter[Any]:
+    return bindparam("ids", expanding=True)
+
+
+@lru_cache(maxsize=12 * _SHOPS)
+def _select_in(
+    table: Table, columns: tuple[str, ...], key: str, order_by: str, among: tuple[str, tuple[int, ...]] | None = None
+) -> Select[Any]:
+    """The rows whose key is among the ids bound at execution."""
+    query = _pick(table, columns).where(table.c[key].in_(_ids())).order_by(table.c[order_by])
+    return query if among is None else query.where(table.c[among[0]].in_(among[1]))
+
+
+def _rows(connection: Connection, query: Select[Any], ids: Collection[int] | None = None) -> list[Row]:
+    """The rows as dictionaries; none for no ids, without asking."""
+    if ids is not None and not ids:
+        return []
+    found = connection.execute(query, None if ids is None else {"ids": [*ids]})
+    keys = tuple(found.keys())
+    return [dict(zip(keys, row, strict=True)) for row in found]
 
 
 def _by_id(
-    connection: Connection, table: Table, columns: Sequence[str], key: str, ids: Collection[int]
+    connection: Connection, table: Table, columns: tuple[str, ...], key: str, ids: Collection[int]
 ) -> dict[int, Row]:
-    return {row[key]: row for row in _rows(connection, _pick(table, columns).where(table.c[key].in_(ids)))}
+    return {row[key]: row for row in _rows(connection, _select_in(table, columns, key, key), ids)}
 
 
 def _grouped(
     connection: Connection,
     table: Table,
-    columns: Sequence[str],
+    columns: tuple[str, ...],
     key: str,
     ids: Collection[int],
-    *conditions: ColumnElement[bool],
+    *,
     order_by: str,
+    among: tuple[str, tuple[int, ...]] | None = None,
 ) -> dict[int, list[Row]]:
     groups: dict[int, list[Row]] = defaultdict(list)
-    query = _pick(table, columns).where(table.c[key].in_(ids), *conditions).order_by(table.c[order_by])
-    for row in _rows(connection, query):
+    for row in _rows(connection, _select_in(table, columns, key, order_by, among), ids):
         groups[row[key]].append(row)
     return groups
 

@@ -6,15 +6,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from mappings.connector import Config, ParcelToWrite, Spec
 from mappings.model import Order
-from mappings.shops.ecshop import Unfit, read_order, standing
+from mappings.shops.ecshop import Unfit, possible_standings, read_order, standing
 from mappings.shops.ecshop.rows import OrderRows
+from mappings.shops.ecshop.status import is_paid
 from sync.shops.ecshop_check import check_shop
 from sync.shops.ecshop_db import ShopDatabase
-from sync.shops.ecshop_read import chunked, gather, next_page, open_condition, read_desk
+from sync.shops.ecshop_read import (
+    chunked,
+    gather,
+    next_page,
+    open_condition,
+    read_cod_pay_ids,
+    read_desk,
+    read_judged,
+    read_lines,
+    read_notes,
+)
 from sync.shops.ecshop_settings import SPEC, read_settings
 from sync.shops.ecshop_tables import ecshop_tables
 from sync.shops.ecshop_write import Writer
@@ -52,11 +63,9 @@ class EcshopSqlShop:
         standings = dict.fromkeys(shop_order_ids, Standing.GONE)
         ids = [int(order_id) for order_id in standings if order_id.isdecimal()]
         with self._database.reading() as connection:
-            desk = read_desk(connection, self._tables)
             for some in chunked(ids):
-                orders = next_page(connection, self._tables, self._tables.order_info.c.order_id.in_(some), 0, len(some))
-                for rows in gather(connection, self._tables, desk, orders):
-                    standings[str(rows.order["order_id"])] = Standing(standing(rows, self._settings.rules))
+                for order_id, found in self._standings(connection, some):
+                    standings[str(order_id)] = Standing(found)
         return standings
 
     def find_id(self, order_sn: str) -> str | None:
@@ -94,6 +103,26 @@ class EcshopSqlShop:
             return found
         order = rows.order
         return Unreadable(str(order["order_id"]), order["order_sn"], found.code, found.reason, found.content_hash)
+
+    def _standings(self, connection: Connection, order_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """Lines and notes are read only of orders whose own row leaves the answer open."""
+        rules = self._settings.rules
+        orders = read_judged(connection, self._tables, order_ids)
+        is_any_unpaid = any(not is_paid(order, accept_paying=rules.accept_paying) for order in orders)
+        cod_pay_ids = read_cod_pay_ids(connection, self._tables) if is_any_unpaid else frozenset[int]()
+        unclear = []
+        for order in orders:
+            found, *others = possible_standings(order, cod_pay_ids, rules)
+            if others:
+                unclear.append(order)
+            else:
+                yield order["order_id"], found
+        ids = [order["order_id"] for order in unclear]
+        lines = read_lines(connection, self._tables, ids)
+        notes = read_notes(connection, self._tables, ids, with_goods=False)
+        for order_id, order in zip(ids, unclear, strict=True):
+            rows = OrderRows(order, lines.get(order_id, ()), notes.get(order_id, ()), cod_pay_ids=cod_pay_ids)
+            yield order_id, standing(rows, rules)
 
     def _pages(self) -> Iterator[list[OrderRows]]:
         size, last = self._settings.page_size, 0

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Insert,
     Select,
+    Table,
+    Update,
     and_,
+    bindparam,
     case,
     exists,
     false,
@@ -25,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 
-from mappings.shops.ecshop.rows import Note, OrderRows
+from mappings.shops.ecshop.rows import Note, OrderRows, Row
 from mappings.shops.ecshop.status import (
     COD_NAMES,
     OPEN_ORDER,
@@ -34,15 +39,25 @@ from mappings.shops.ecshop.status import (
     OrderStatus,
     PayStatus,
     ShippingStatus,
+    is_paid,
 )
 from mappings.shops.ecshop.times import to_stored
 from mappings.shops.ecshop.writeback import NoteItem, Raise, moved, refuse, stock_taken
-from sync.shops.ecshop_read import Desk, gather, names, next_page, read_desk
+from sync.shops.ecshop_read import (
+    names,
+    read_catalogue,
+    read_cod_pay_ids,
+    read_judged,
+    read_lines,
+    read_notes,
+    select_cod_pay_ids,
+)
 from sync.shops.ecshop_settings import ShopSettings
 from sync.shops.ecshop_tables import EcshopTables
 
 NOTE_LENGTH = 255
 """order_action.action_note"""
+_SHOPS = 64
 
 _COPIED = names("""
     order_sn order_id add_time shipping_id shipping_name user_id consignee country province city district
@@ -58,9 +73,10 @@ class OrderWriter:
     connection: Connection
     tables: EcshopTables
     settings: ShopSettings
-    desk: Desk
     order_id: int
     now: datetime
+    locked: Row | None
+    """The order's row as it was when the writing began; None when it is gone."""
 
     @property
     def stored_now(self) -> int:
@@ -71,32 +87,41 @@ class OrderWriter:
         cls, connection: Connection, tables: EcshopTables, settings: ShopSettings, order_id: int, now: datetime
     ) -> OrderWriter:
         """Lock the order's row where the engine has row locks: before any plain read, which would fix a snapshot."""
-        key = tables.order_info.c.order_id
-        connection.execute(select(key).where(key == order_id).with_for_update())
-        return cls(connection, tables, settings, read_desk(connection, tables), order_id, now)
+        locked = read_judged(connection, tables, [order_id], for_update=True)
+        return cls(connection, tables, settings, order_id, now, next(iter(locked), None))
 
-    def read(self) -> OrderRows | None:
-        """The order with all that a write judges it by; None when it is gone."""
-        condition = self.tables.order_info.c.order_id == self.order_id
-        orders = next_page(self.connection, self.tables, condition, 0, 1)
-        return next(gather(self.connection, self.tables, self.desk, orders, with_places=False), None)
+    def read_order(self) -> Row | None:
+        """The order's row as it is now; None when it is gone."""
+        return next(iter(read_judged(self.connection, self.tables, [self.order_id])), None)
+
+    def with_lines(self, rows: OrderRows) -> OrderRows:
+        """With the order's lines, and with all that its standing is judged by but the notes."""
+        lines = read_lines(self.connection, self.tables, [self.order_id]).get(self.order_id, ())
+        return replace(rows, lines=lines, cod_pay_ids=self.cod_pay_ids(rows.order))
+
+    def with_notes(self, rows: OrderRows, *, with_goods: bool = True) -> OrderRows:
+        notes = read_notes(self.connection, self.tables, [self.order_id], with_goods=with_goods)
+        return replace(rows, notes=notes.get(self.order_id, ()))
+
+    def with_catalogue(self, rows: OrderRows) -> OrderRows:
+        """With the packages' contents and the product numbers: what a new note is made of."""
+        goods, products, packages = read_catalogue(self.connection, self.tables, rows.lines, with_goods=False)
+        return replace(rows, goods=goods, products=products, packages=packages)
+
+    def cod_pay_ids(self, order: Row) -> frozenset[int]:
+        """Asked for only where it matters: an order that is paid is payable whichever way it is paid."""
+        if is_paid(order, accept_paying=self.settings.rules.accept_paying):
+            return frozenset()
+        return read_cod_pay_ids(self.connection, self.tables)
 
     def has_action(self, number: str, *, place: int) -> bool:
         """Whether the log already says this of this number: the last statement of a write, so its completion."""
-        action = self.tables.order_action.c
-        notes = self.connection.scalars(
-            select(action.action_note).where(action.order_id == self.order_id, action.action_place == place)
-        )
+        bound = {"of_order": self.order_id, "of_place": place}
+        notes = self.connection.scalars(_select_action_notes(self.tables), bound)
         return any(note.split()[-1:] == [number] for note in notes)
 
     def last_action(self) -> tuple[int, int] | None:
-        action = self.tables.order_action.c
-        row = self.connection.execute(
-            select(action.order_status, action.shipping_status)
-            .where(action.order_id == self.order_id)
-            .order_by(action.action_id.desc())
-            .limit(1)
-        ).first()
+        row = self.connection.execute(_select_last_action(self.tables), {"of_order": self.order_id}).first()
         return (row.order_status, row.shipping_status) if row else None
 
     def add_action(self, order: int, shipping: int, pay: int, *, place: int, note: str) -> None:
@@ -110,17 +135,18 @@ class OrderWriter:
             "action_note": note,
             "log_time": self.stored_now,
         }
-        self.connection.execute(insert(self.tables.order_action).values(values))
+        self.connection.execute(_insert_into(self.tables.order_action), values)
 
-    def set_preparing(self) -> None:
-        """Unshipped to preparing, if the order is still confirmed and payable."""
+    def set_preparing(self) -> bool:
+        """Unshipped to preparing, if the order is still confirmed and payable; False when it is not."""
         order = self.tables.order_info.c
         paid = [PayStatus.PAYED, PayStatus.PAYING] if self.settings.rules.accept_paying else [PayStatus.PAYED]
-        self._update_order(
+        cod_pay_ids = select_cod_pay_ids(self.tables)
+        return self._update_order(
             and_(
                 order.shipping_status == ShippingStatus.UNSHIPPED,
                 order.order_status == OrderStatus.CONFIRMED,
-                or_(order.pay_status.in_(paid), order.pay_id.in_(self.desk.cod_pay_ids), order.pay_name.in_(COD_NAMES)),
+                or_(order.pay_status.in_(paid), order.pay_id.in_(cod_pay_ids), order.pay_name.in_(COD_NAMES)),
             ),
             {"shipping_status": ShippingStatus.PREPARING},
         )
@@ -158,16 +184,13 @@ class OrderWriter:
             "send_number": item.send_number,
             "goods_attr": item.goods_attr,
         }
-        self.connection.execute(insert(self.tables.delivery_goods).values(values))
+        self.connection.execute(_insert_into(self.tables.delivery_goods), values)
 
     def raise_sent(self, change: Raise) -> None:
         """Raise a send_number from the value it was judged by; raises TransientError when it moved."""
-        line = self.tables.order_goods.c
         done = self.connection.execute(
-            update(self.tables.order_goods)
-            .where(line.rec_id == change.rec_id, line.order_id == self.order_id)
-            .where(line.send_number == change.before, line.goods_number >= change.after)
-            .values(send_number=change.after)
+            _raise_sent(self.tables),
+            {"of_line": change.rec_id, "of_order": self.order_id, "before": change.before, "after": change.after},
         )
         if done.rowcount != 1:
             raise moved(self.order_id)
@@ -221,11 +244,7 @@ class OrderWriter:
 
     def takes_stock(self) -> bool:
         """Whether ECShop's admin would subtract stock at shipping, and it is ours to do so."""
-        config = self.tables.shop_config.c
-        rows = self.connection.execute(
-            select(config.code, config.value).where(config.code.in_(("use_storage", "stock_dec_time")))
-        )
-        values = {row.code: row.value for row in rows}
+        values = {row.code: row.value for row in self.connection.execute(_select_stock_rule(self.tables))}
         return self.settings.keep_stock and values.get("use_storage") == "1" and values.get("stock_dec_time") == "0"
 
     def _finds(self, change: _Lessening) -> bool:
@@ -249,8 +268,51 @@ class OrderWriter:
         return matched.rowcount == 1
 
     def _has_lastmodify(self) -> bool:
-        every_column: Select[Any] = select(literal_column("*")).select_from(self.tables.order_info).where(false())
-        return "lastmodify" in set(self.connection.execute(every_column).keys())
+        """Asked once a connection, which lives for a minute: a shop's upgrade may add the column."""
+        name = self.tables.order_info.name
+        known: dict[str, bool] = self.connection.info.setdefault("has_lastmodify", {})
+        if name not in known:
+            every_column: Select[Any] = select(literal_column("*")).select_from(self.tables.order_info).where(false())
+            known[name] = "lastmodify" in set(self.connection.execute(every_column).keys())
+        return known[name]
+
+
+@lru_cache(maxsize=_SHOPS)
+def _select_action_notes(tables: EcshopTables) -> Select[Any]:
+    action = tables.order_action.c
+    return select(action.action_note).where(
+        action.order_id == bindparam("of_order"), action.action_place == bindparam("of_place")
+    )
+
+
+@lru_cache(maxsize=_SHOPS)
+def _select_last_action(tables: EcshopTables) -> Select[Any]:
+    action = tables.order_action.c
+    query = select(action.order_status, action.shipping_status).where(action.order_id == bindparam("of_order"))
+    return query.order_by(action.action_id.desc()).limit(1)
+
+
+@lru_cache(maxsize=_SHOPS)
+def _select_stock_rule(tables: EcshopTables) -> Select[Any]:
+    config = tables.shop_config.c
+    return select(config.code, config.value).where(config.code.in_(("use_storage", "stock_dec_time")))
+
+
+@lru_cache(maxsize=2 * _SHOPS)
+def _insert_into(table: Table) -> Insert:
+    """For one row given at execution. Nothing asks for the row's new id, which would cost a RETURNING."""
+    return insert(table).inline()
+
+
+@lru_cache(maxsize=_SHOPS)
+def _raise_sent(tables: EcshopTables) -> Update:
+    line = tables.order_goods.c
+    return (
+        update(tables.order_goods)
+        .where(line.rec_id == bindparam("of_line"), line.order_id == bindparam("of_order"))
+        .where(line.send_number == bindparam("before"), line.goods_number >= bindparam("after"))
+        .values(send_number=bindparam("after"))
+    )
 
 
 @dataclass(frozen=True, slots=True)

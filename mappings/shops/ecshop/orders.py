@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,6 +63,20 @@ def standing(rows: OrderRows, rules: ReadRules) -> str:
         shipping_status=rows.order["shipping_status"],
         payable=is_payable(rows.order, rows.cod_pay_ids, accept_paying=rules.accept_paying),
         nothing_left=is_all_split(rows) and not any(note.is_open for note in rows.notes),
+    )
+
+
+def possible_standings(order: Row, cod_pay_ids: Collection[int], rules: ReadRules) -> frozenset[str]:
+    """What `standing` can be by the order's own row, whatever its lines and notes are; most often one."""
+    payable = is_payable(order, cod_pay_ids, accept_paying=rules.accept_paying)
+    return frozenset(
+        standing_of(
+            order_status=order["order_status"],
+            shipping_status=order["shipping_status"],
+            payable=payable,
+            nothing_left=nothing_left,
+        )
+        for nothing_left in (True, False)
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class ShopDatabase:
         arguments = _connect_args(self.url)
         engine = create_engine(self.url, hide_parameters=True, connect_args=arguments, **kept, **options)
         _distrust_kept_connections(engine)
+        weakref.finalize(self, _close_kept, engine, os.getpid())
         return engine
 
     @contextmanager
@@ -132,6 +134,12 @@ class ShopDatabase:
 
 _LOCK = text("SELECT GET_LOCK(:name, :wait)")
 _RELEASE = text("SELECT RELEASE_LOCK(:name)")
+
+
+def _close_kept(engine: Engine, pid: int) -> None:
+    """Say goodbye to the server, but not in a forked child on its parent's behalf."""
+    if pid == os.getpid():
+        engine.dispose()
 
 
 def _distrust_kept_connections(engine: Engine) -> None:

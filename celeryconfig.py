@@ -93,8 +93,12 @@ imports = ("tasks.orders", "tasks.callbacks", "tasks.polling", "tasks.sweeps")
 
 
 def _every(task: str, seconds: float, *args: str) -> dict[str, Any]:
-    """A tick that nobody could take in time is dropped: the next one catches up from the database."""
-    return {"task": task, "schedule": seconds, "args": args, "options": {"expires": max(5.0, seconds)}}
+    """A tick that nobody could take in time is dropped: the next one catches up from the database.
+
+    A tick for a shop waits in its queue behind what is written back, so it is kept longer.
+    """
+    patience_s = max(5.0, seconds) if not args else max(60.0, 10 * seconds)
+    return {"task": task, "schedule": seconds, "args": args, "options": {"expires": patience_s}}
 
 
 beat_max_loop_interval = 5

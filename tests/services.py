@@ -56,10 +56,12 @@ def fresh_postgres(template: str = "template1") -> Iterator[str]:
     try:
         with admin.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    except OperationalError as problem:
+        admin.dispose()
+        skip_or_fail(f"PostgreSQL refuses: {problem.orig}")
+    try:
         yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    finally:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    except OperationalError as problem:
-        skip_or_fail(f"PostgreSQL refuses: {problem.orig}")
-    finally:
         admin.dispose()

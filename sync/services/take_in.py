@@ -79,8 +79,8 @@ def take_in(rt: Runtime, peer: PeerSettings, batch: Sequence[Order | Unreadable]
 def take_in_one(rt: Runtime, shop_key: str, order: Order) -> OrderRow:
     """Take in a single order that the shop owes, as a poll would; returns its row."""
     peer = rt.peer(shop_key)
-    with rt.database.writing() as session:
-        _sort_in(rt, StepBook(session), peer, [order], Polled())
+    take_in(rt, peer, [order])
+    with rt.database.reading() as session:
         return session.execute(
             select(OrderRow).where(OrderRow.shop == peer.name, OrderRow.shop_order_id == order.shop_order_id)
         ).scalar_one()

@@ -27,7 +27,7 @@ _RECYCLE_S = 60
 _TRUSTED_S = 1.0
 """A connection that idled for longer is asked whether it still lives before it is used."""
 
-_AWAY = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2005, 2006, 2013, 2055, 3024, 4031}
+_AWAY = {1020, 1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2005, 2006, 2013, 2055, 3024, 4031}
 """MySQL's numbers for: too many connections, shutting down, network, lock wait, deadlock, gone away, lost."""
 _MISSING = {
     1049: ("database_missing", "the database of the DSN does not exist; correct the database name"),

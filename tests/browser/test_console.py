@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from sync.db.migrate import migrate
 from sync.web.app import create_app
+from sync.web.board import LatestBoard
 from tests.service.web.conftest import process_of, settings_for
 from tests.service.web.rows import fill_a_busy_day
 from tests.services import skip_or_fail
@@ -59,6 +60,12 @@ class Site:
             start_response("502 Bad Gateway", [("Content-Type", "text/html")])
             return [b"<h1>a proxy's own page</h1>"]
         return self.inner(environ, start_response)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_boards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser's virtual seconds pass faster than ours: what is kept for one would never be renewed."""
+    monkeypatch.setattr(LatestBoard, "KEEP_S", 0)
 
 
 @pytest.fixture

@@ -150,7 +150,8 @@ def test_beat_ticks_tasks_that_exist_and_every_tick_expires(seen: Report) -> Non
     assert {entry["task"] for entry in schedule.values()} <= set(seen["tasks"])
     assert {"poll shop.main", "relay", "overdue pickups", "reconcile shop.main", "heartbeat"} == set(schedule)
     for name, entry in schedule.items():
-        assert 0 < entry["schedule"] <= entry["options"]["expires"] <= max(5, entry["schedule"]), name
+        patience_s = max(60, 10 * entry["schedule"]) if entry["args"] else max(5, entry["schedule"])
+        assert 0 < entry["schedule"] <= entry["options"]["expires"] <= patience_s, name
 
 
 # --- the pins: Celery 5.7.0 leaves on a Redis restart, kombu before 5.7 stops consuming after one

@@ -111,6 +111,7 @@ class Plan:
         """The whole environment of a child: ours without any ECSYNC_ variable, and the demo's."""
         return {
             **without_settings(os.environ),
+            "TMPDIR": str(self.directory),  # what a killed child leaves goes with the run's directory
             **self.settings,
             "ECSYNC_PROCESS_NAME": name,
             "PYTHONUNBUFFERED": "1",

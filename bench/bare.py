@@ -197,9 +197,6 @@ def push(item: Item) -> None:
 
 def write_note(item: Item, waybill: Waybill) -> None:
     order = item.order
-    quantities: dict[str, int] = {}
-    for line in order.lines:
-        quantities[line.shop_line_id] = quantities.get(line.shop_line_id, 0) + line.quantity
     parcel = ParcelToWrite(
         shop_order_id=order.shop_order_id,
         order_sn=order.order_sn,
@@ -208,7 +205,7 @@ def write_note(item: Item, waybill: Waybill) -> None:
         shipper_code=waybill.shipper_code,
         waybill_no=waybill.waybill_no,
         environment="sandbox",
-        line_quantities=quantities,
+        line_quantities=order.line_quantities(),
         note_id=order.note_id,
         shipped_at=None,
     )

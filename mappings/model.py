@@ -101,6 +101,13 @@ class Order:
     def weight_g(self) -> int:
         return sum(line.weight_g * line.quantity for line in self.lines)
 
+    def line_quantities(self) -> dict[str, int]:
+        """Quantity by the shop's line id; the components of a package share their line's."""
+        quantities: dict[str, int] = {}
+        for line in self.lines:
+            quantities[line.shop_line_id] = quantities.get(line.shop_line_id, 0) + line.quantity
+        return quantities
+
 
 @dataclass(frozen=True, slots=True)
 class WaybillRequest:

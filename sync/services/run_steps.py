@@ -131,7 +131,7 @@ def _postpone(rt: Runtime, work: Work, until: datetime) -> None:
         _save_attempts(session, work)
         step = hold(session, work.step_id, work.token)
         if step is not None:
-            step.state, step.not_before, step.enqueued_at = "owed", until, None
+            _owe_later(step, until)
             step.is_uncertain = work.may_have_happened or any(a.outcome != "ok" for a in work.calls.attempts)
 
 

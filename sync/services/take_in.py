@@ -49,10 +49,14 @@ def _news(session: Session, peer: PeerSettings, batch: Sequence[Order | Unreadab
         for row in session.execute(wanted.where(OrderRow.shop == peer.name, OrderRow.shop_order_id.in_(ids)))
     }
     parked = desk.open_messages(session, {_order_subject(peer, order_id) for order_id in ids})
+
+    def _is_parked(item: Unreadable) -> bool:
+        return parked.get(_order_subject(peer, item.shop_order_id)) == _parked_as(item)
+
     return [
         item
         for item in batch
-        if (isinstance(item, Unreadable) and parked.get(_order_subject(peer, item.shop_order_id)) != _parked_as(item))
+        if (isinstance(item, Unreadable) and item.shop_order_id not in held and not _is_parked(item))
         or (isinstance(item, Order) and held.get(item.shop_order_id) not in _as_held(item))
     ]
 

@@ -68,9 +68,6 @@ def _shipment(work: Work) -> ShipmentRow:
 
 def _parcel(rt: Runtime, work: Work, *, shipped_at: datetime | None) -> ParcelToWrite:
     shipment = _shipment(work)
-    quantities: dict[str, int] = {}
-    for line in work.order.lines:
-        quantities[line.shop_line_id] = quantities.get(line.shop_line_id, 0) + line.quantity
     return ParcelToWrite(
         shop_order_id=work.order.shop_order_id,
         order_sn=work.order_sn,
@@ -79,7 +76,7 @@ def _parcel(rt: Runtime, work: Work, *, shipped_at: datetime | None) -> ParcelTo
         shipper_code=shipment.shipper_code,
         waybill_no=shipment.waybill_no,
         environment=shipment.environment,
-        line_quantities=quantities,
+        line_quantities=work.order.line_quantities(),
         note_id=shipment.note_id or work.order.note_id,
         shipped_at=shipped_at,
     )

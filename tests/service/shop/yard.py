@@ -175,9 +175,6 @@ DISCOUNT = TEA | {"goods_id": 0, "goods_sn": "", "goods_number": 1, "goods_price
 
 def parcel_of(order: Order, number: str = "YT0001", **changes: Any) -> ParcelToWrite:
     """The whole order as one parcel, with quantities as the core sums them."""
-    quantities: dict[str, int] = {}
-    for line in order.lines:
-        quantities[line.shop_line_id] = quantities.get(line.shop_line_id, 0) + line.quantity
     parcel = ParcelToWrite(
         shop_order_id=order.shop_order_id,
         order_sn=order.order_sn,
@@ -186,7 +183,7 @@ def parcel_of(order: Order, number: str = "YT0001", **changes: Any) -> ParcelToW
         shipper_code=order.shipper_code,
         waybill_no=number,
         environment="production",
-        line_quantities=quantities,
+        line_quantities=order.line_quantities(),
         note_id=order.note_id,
         shipped_at=PICKED_UP,
     )

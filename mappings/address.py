@@ -21,6 +21,7 @@ _PROVINCES = _by_any_spelling(_REGIONS["province"]) | {f"{city}市": city for ci
 _CITIES = {_PROVINCES[name]: _by_any_spelling(cities) for name, cities in _REGIONS["city"].items()}
 _DISSOLVED: dict[str, dict[str, str]] = {_PROVINCES[name]: cities for name, cities in _REGIONS["dissolved"].items()}
 _UNDIVIDED = frozenset(_REGIONS["undivided"]["cities"])
+_REMOTE = frozenset(_PROVINCES[name] for name in _REGIONS["remote"]["provinces"])
 _BEYOND_CUSTOMS = frozenset(_PROVINCES[name] for name in _REGIONS["customs"]["provinces"])
 
 
@@ -71,6 +72,24 @@ def _unknown(table: str, name: str) -> UnmappedError:
         f"No region is called {name!r} there",
         hint=f'Correct the address, or add to mappings/regions.toml under {table}: "{name}" = "…"',
     )
+
+
+def full_province(name: str) -> str:
+    """The full name of a province in any of its spellings; empty for a word that is none."""
+    return _PROVINCES.get(clean_text(name).replace(" ", ""), "")
+
+
+def is_remote(province: str) -> bool:
+    """Whether parcels to this province (its full name) take the longest; Hong Kong, Macao and Taiwan too."""
+    return province in _REMOTE or province in _BEYOND_CUSTOMS
+
+
+def full_cities(name: str, province: str = "") -> frozenset[str]:
+    """The full names that a city's name may mean, in one province (its full name) or anywhere; empty for none."""
+    bare = clean_text(name).replace(" ", "")
+    tables = [_CITIES.get(province, {})] if province else list(_CITIES.values())
+    found = (table.get(word) for table in tables for word in (bare, bare.removesuffix("市")))
+    return frozenset(filter(None, found))
 
 
 def clean_text(text: str) -> str:

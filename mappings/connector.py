@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
-from mappings.model import Callback, ErpDocument, ErpOrder, TrackingEvent, Waybill, WaybillRequest
+from mappings.model import (
+    Callback,
+    ErpDocument,
+    ErpOrder,
+    PickupBooking,
+    PickupRequest,
+    StockFigure,
+    TrackingEvent,
+    Waybill,
+    WaybillRequest,
+)
 from mappings.wire import Exchange, HttpReply
 
 
@@ -36,6 +46,7 @@ class Spec:
     """A connector's declaration. `rate_per_s` is the peer's published limit per credential (0: none known).
 
     `repeat_is_safe`: the peer promises that the same order call with the same key returns the first result.
+    `over_http`: a shop that is handed the way out (`sync.shops.port.Line`); carriers and ERPs always are.
     """
 
     name: str
@@ -47,6 +58,29 @@ class Spec:
     connect_timeout_s: float = 5
     read_timeout_s: float = 15
     repeat_is_safe: bool = False
+    repeat_window_s: float = 0
+    """How long after the first order the peer keeps that promise (0: for ever). Later a person must look."""
+    query_spacing_s: float = 0
+    """The least time between two queries of one waybill; who asks more often is locked out (0: none known)."""
+    queries_a_day: Callable[[Mapping[str, Any]], int] = field(default=lambda config: 0)
+    """How many queries the account has a day, by the connector's settings (0: none known)."""
+    resubscribe_after_s: float = 0
+    """How long to wait before a subscription that the platform ended is asked for again (0: it is not)."""
+    subscriptions_a_month: int = 0
+    """How often one number can be subscribed within a month (0: no limit known)."""
+    tracks_own_waybills: bool = True
+    """Whether the platform pushes about the waybills that it issued without being asked (carriers)."""
+    over_http: bool = False
+    books_pickups: bool = False
+    """Whether it is a `PickupConnector` (carriers)."""
+    finds_couriers: bool = False
+    """Whether it is a `CourierFinder` (carriers)."""
+    pushes_where_told: bool = False
+    """Whether it pushes to the address that comes with a subscription; else to the one registered there (carriers)."""
+    by_hand: bool = False
+    """Whether staff write the waybills and nobody is called; `track_by` names who follows them (carriers)."""
+    signs_pushes: bool = True
+    """Whether a push proves who sent it (carriers). Where it does not, the secret path of the receiver must be set."""
 
 
 Config = Mapping[str, Any]
@@ -83,6 +117,27 @@ class CarrierConnector(Protocol):
         """Ask for all events of one waybill; empty when the carrier knows none yet."""
         ...
 
+    def cancel_waybill(
+        self, *, shipper_code: str, waybill_no: str, order_code: str, carrier_order_no: str = "", account: str = ""
+    ) -> Exchange[None]:
+        """Void a waybill that was not picked up; one that is void already is a success.
+
+        `carrier_order_no` is what the platform called the order when it issued the waybill (`Waybill`), `account` the
+        one that it was booked under, as the request named it.
+
+        Raises PermanentError where the carrier refuses, because the parcel is on its way or the number is unknown.
+        """
+        ...
+
+    def subscribe(
+        self, *, shipper_code: str, waybill_no: str, order_code: str, phone: str, callback_url: str
+    ) -> Exchange[None]:
+        """Ask for pushes about a number that may be anybody's; one that is subscribed already is a success.
+
+        `callback_url` is our receiver's public address, for platforms that take it with the call.
+        """
+        ...
+
     def verify_callback(self, body: bytes, content_type: str) -> None:
         """Check signature and shape of a push on the bytes as received. Raises CallbackRefused."""
         ...
@@ -96,6 +151,41 @@ class CarrierConnector(Protocol):
         ...
 
 
+class PickupConnector(CarrierConnector, Protocol):
+    """A carrier whose couriers come when they are booked (`Spec.books_pickups`)."""
+
+    def is_booked(self) -> bool:
+        """Whether its settings ask for a booked pickup of every parcel."""
+        ...
+
+    def pickup_window(self, now: datetime) -> tuple[datetime, datetime]:
+        """From when until when a courier can be asked to come next."""
+        ...
+
+    def book_pickup(self, request: PickupRequest) -> Exchange[PickupBooking]:
+        """Book a courier under the parcel's order code; a repeat adopts the first booking. Raises any PeerError."""
+        ...
+
+    def cancel_pickup(self, *, shipper_code: str, waybill_no: str, order_code: str) -> Exchange[None]:
+        """Cancel the booking of a parcel; one that is cancelled or does not exist is a success.
+
+        Raises PermanentError where the courier has the parcel already.
+        """
+        ...
+
+
+class CourierFinder(CarrierConnector, Protocol):
+    """A carrier that can say whose a waybill number is (`Spec.finds_couriers`)."""
+
+    def doubts_courier(self, *, shipper_code: str, waybill_no: str) -> bool:
+        """Whether nobody knows this courier company, or the number looks like another one's."""
+        ...
+
+    def find_courier(self, *, waybill_no: str) -> Exchange[str]:
+        """The one courier company that the number can be of; several or none raise PermanentError."""
+        ...
+
+
 class ErpConnector(Protocol):
     """An ERP. `find` is the look-up that makes an uncertain `create` safe."""
 
@@ -106,6 +196,17 @@ class ErpConnector(Protocol):
     def find(self, external_ref: str) -> Exchange[ErpDocument | None]: ...
 
     def create(self, order: ErpOrder) -> Exchange[ErpDocument]: ...
+
+    def cancel(self, document: ErpDocument) -> Exchange[None]:
+        """Cancel the order's document; one that is cancelled already is a success.
+
+        Raises PermanentError where the ERP refuses, because it has been shipped or invoiced.
+        """
+        ...
+
+    def read_stock(self, since: datetime | None) -> Exchange[tuple[StockFigure, ...]]:
+        """What the ERP can still sell, of every SKU or of those that changed since; all pages of the answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

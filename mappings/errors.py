@@ -3,6 +3,7 @@
 PeerError
 ├── TransientError      nothing happened there; later may work     -> retry, same policy for all
 ├── UncertainError      it may have happened                       -> look up or repeat with the same key
+│   └── UndecidedError  it was taken and is not decided yet        -> the same, later; the peer is well
 ├── PermanentError      a person must change something             -> the exception desk, at once
 │   └── UnmappedError   a word nobody mapped                       -> the desk, with the line to add
 ├── AuthError           our key or signature is refused            -> pause the peer, one alert, orders wait
@@ -16,10 +17,12 @@ class PeerError(Exception):
     """An exchange with a peer that did not end well.
 
     `code` is stable and dotted (`kdniao.waybill.address_rejected`): the desk's group, the runbook page, the
-    translation key and the metric label. `peer_code` and `peer_text` are the peer's own words.
+    translation key and the metric label. `peer_code` and `peer_text` are the peer's own words. `peer_is_well` is set
+    where only this kind of call is refused (a plan without it, a daily quota): the peer's door stays open for others.
     """
 
     outcome = "error"
+    peer_is_well = False
 
     def __init__(self, code: str, message: str, *, peer_code: str = "", peer_text: str = "") -> None:
         super().__init__(message)
@@ -51,6 +54,18 @@ class UncertainError(PeerError):
     outcome = "uncertain"
 
 
+class UndecidedError(UncertainError):
+    """The peer took it and people there decide: the same key, sent again in `retry_after_s`, brings the answer."""
+
+    peer_is_well = True
+
+    def __init__(
+        self, code: str, message: str, *, retry_after_s: float, peer_code: str = "", peer_text: str = ""
+    ) -> None:
+        super().__init__(code, message, peer_code=peer_code, peer_text=peer_text)
+        self.retry_after_s = retry_after_s
+
+
 class PermanentError(PeerError):
     """The peer will say no again until a person changes the data or a setting."""
 
@@ -68,7 +83,12 @@ class UnmappedError(PermanentError):
 
 
 class AuthError(PeerError):
-    """Our key, signature, plan or address is refused: every further call would be refused too."""
+    """Our key, signature, plan or address is refused: every further call would be refused too.
+
+    `account` is set, beside `peer_is_well`, where one account or courier company there is refused and others are not.
+    """
+
+    account = ""
 
     outcome = "auth"
 

@@ -70,6 +70,7 @@ class Queue(StrEnum):
 class Order:
     """A paid (or COD) order as read from a shop, narrowed to what is still to ship.
 
+    `lines` are what the next parcel holds, `later_lines` what is owed beyond it (staff split the order).
     `total_fen` is what the order is worth, `cod_fen` what the courier must collect (0 when paid).
     `content_hash` changes when address, lines, amounts or shipping method change.
     `note_id` is the shop's own unshipped delivery note when staff made one (queue STAFF_NOTE).
@@ -96,6 +97,7 @@ class Order:
     discount_fen: int = 0
     user_id: int = 0
     shipper_code: str = ""
+    later_lines: tuple[OrderLine, ...] = ()
 
     @property
     def weight_g(self) -> int:
@@ -111,7 +113,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class WaybillRequest:
-    """What a carrier needs to issue one waybill. `order_code` is our idempotency key, stored before the call."""
+    """What a carrier needs to issue one waybill. `order_code` is our idempotency key, stored before the call.
+
+    `account` is the account at the carrier that a routing rule named; empty: the one of the carrier's settings.
+    """
 
     order_code: str
     reference: str
@@ -120,21 +125,58 @@ class WaybillRequest:
     consignor: Consignor
     pickup_from: datetime | None = None
     pickup_until: datetime | None = None
+    account: str = ""
+
+
+LABEL_PAGE_BREAK = '<div style="page-break-after: always"></div>'
+"""Stands between the pages of an `html` label of several packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waybill:
-    """What the carrier issued. `adopted` says it existed before this call. `label` is the printable (HTML)."""
+    """What the carrier issued. `adopted` says it existed before this call.
+
+    `label` is the printable, as `label_kind` says: `html`, `pdf` or `png` (base64), `url` (for a person's browser).
+    `label_problem` says why a label that was wanted is missing; the waybill is good all the same.
+    """
 
     waybill_no: str
     shipper_code: str
     order_code: str
     adopted: bool = False
     label: str = ""
+    label_kind: str = "html"
+    label_problem: str = ""
     carrier_order_no: str = ""
     estimated_pickup_at: datetime | None = None
     estimated_delivery_at: datetime | None = None
     sub_waybill_nos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PickupRequest:
+    """A courier to be booked for a parcel that has its waybill. `may_exist`: an earlier call under the same order code
+    may have been taken, so it is looked up first where the platform can."""
+
+    order_code: str
+    waybill_no: str
+    shipper_code: str
+    order: Order
+    consignor: Consignor
+    pickup_from: datetime
+    pickup_until: datetime
+    account: str = ""
+    may_exist: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PickupBooking:
+    """What the platform booked. `waybill_no` is its own number for the pickup, mostly empty: pushes bring it later."""
+
+    carrier_order_no: str = ""
+    waybill_no: str = ""
+    pickup_from: datetime | None = None
+    adopted: bool = False
 
 
 class EventKind(StrEnum):
@@ -176,12 +218,17 @@ class TrackingEvent:
 
 @dataclass(frozen=True, slots=True)
 class NumberChange:
-    """The carrier replaced a waybill number (KDNiao 302) or the whole carrier (109)."""
+    """The carrier replaced a waybill number (KDNiao 302), the courier company (Kuaidi100 comNew) or both (109).
+
+    `new_waybill_no` is empty while the new number is not known. `is_assignment`: a number was given to the order
+    (KDNiao 120), which takes the place of none unless the parcel waits for a new one.
+    """
 
     order_code: str
     old_waybill_no: str
     new_waybill_no: str
     new_shipper_code: str
+    is_assignment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,3 +264,56 @@ class ErpOrder:
     order_date: str
     waybill_no: str = ""
     extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StockFigure:
+    """What an ERP says of one SKU: `available` is on hand less what it has reserved for orders it knows.
+
+    `warehouse` is empty where the ERP gives one figure for all; `changed_at` is None where it does not say.
+    """
+
+    sku: str
+    available: int
+    warehouse: str = ""
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StockLine:
+    """What a shop shows of one thing it sells. `product_id` is 0 where the goods have no products.
+
+    `number` is the shop's own figure. `unshipped` is what open orders have ordered of it and no parcel has taken away:
+    paid orders where the shop takes stock at shipping, unpaid ones too where it takes stock at order.
+    `limit` is the largest number that the shop's columns hold, also for the sum over a goods' products; None where
+    nobody knows.
+    """
+
+    sku: str
+    goods_id: int
+    product_id: int
+    number: int
+    unshipped: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StockChange:
+    """One figure to be set, if the shop still shows `before`."""
+
+    sku: str
+    goods_id: int
+    product_id: int
+    before: int
+    after: int
+
+
+class StockMode(StrEnum):
+    """When the shop itself takes stock: what its figure means follows from this."""
+
+    OFF = "off"
+    """It keeps none; nothing is to be written."""
+    AT_SHIPPING = "at_shipping"
+    """Its figure still holds what is ordered and not sent."""
+    AT_ORDER = "at_order"
+    """Its figure is net of all open orders, unpaid ones too."""

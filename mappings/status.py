@@ -10,8 +10,8 @@ import hashlib
 import json
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -21,8 +21,13 @@ from mappings.model import EventKind, TrackingEvent
 ATTENTION = ("none", "watch", "action")
 """How much a status wants a person, in rising order."""
 
+SUBSCRIPTION_ENDED = "subscription_ended"
+"""The incident of an event that says: the platform stopped following this number, and may be asked to go on."""
+
 STAFF = "staff"
 """The platform of an event that a person entered (its `raw_code` is the status): it may leave any status."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 FUTURE_TOLERANCE = timedelta(minutes=10)
 BOOKING_TOLERANCE = timedelta(days=1)
@@ -162,6 +167,28 @@ def fold(events: Iterable[TrackingEvent], *, booked_at: datetime | None, now: da
     for event in sorted(_without_stale_snapshots(counted), key=_place):
         walk.take(event)
     return walk.conclude()
+
+
+def join(packages: Sequence[Tracking]) -> Tracking:
+    """One conclusion for a parcel of several packages: the one that wants a person most, else the slowest, stands for
+    it; picked up with the first, delivered with the last. A cancelled package, or one without news, counts for nothing
+    beside others."""
+    counted = [one for one in packages if one.status not in ("unknown", "cancelled")] or list(packages)
+    if len(packages) == 1:
+        return packages[0]
+    lead = max(counted, key=lambda one: (ATTENTION.index(one.attention), -STATUSES[one.status].rank))
+    first = min((one for one in packages if one.pickup_at), key=lambda one: one.pickup_at or _NEVER, default=lead)
+    delivered = [one.delivered_at for one in counted if one.delivered_at]
+    return replace(
+        lead,
+        pickup_at=first.pickup_at,
+        pickup_is_inferred=first.pickup_is_inferred,
+        pickup_is_provisional=first.pickup_is_provisional,
+        pickup_revoked_at=max(filter(None, (one.pickup_revoked_at for one in packages)), default=None),
+        delivered_at=max(delivered) if len(delivered) == len(counted) else None,
+        last_scan_at=max(filter(None, (one.last_scan_at for one in packages)), default=None),
+        flags=frozenset().union(*(one.flags for one in packages)),
+    )
 
 
 def _distinct(events: Iterable[TrackingEvent]) -> Iterable[TrackingEvent]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 from binascii import a2b_qp
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import ip_address
 from typing import Any, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The moment of sending, aware UTC, and a UUID never sent before: for protocols that sign one or both."""
+
+    at: datetime
+    nonce: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,7 @@ class HttpCall:
 
     `operation` names it in metrics (`book_waybill`). `secrets` are texts that no record may show.
     `changes_peer` is False for pure reads: their failures are never uncertain.
+    `stamped` makes the body when the call leaves, where the protocol signs that moment; until then it is empty.
     """
 
     operation: str
@@ -27,6 +38,11 @@ class HttpCall:
     body: bytes = b""
     changes_peer: bool = True
     secrets: tuple[str, ...] = ()
+    stamped: Callable[[Stamp], bytes] | None = None
+
+    def sealed(self, stamp: Stamp) -> HttpCall:
+        """The call as it leaves at this moment."""
+        return replace(self, body=self.stamped(stamp)) if self.stamped else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,34 @@ class HttpReply:
 
 T = TypeVar("T")
 Exchange = Generator[HttpCall, HttpReply, T]
-"""One operation with a peer: yields calls, is sent replies, returns the result, raises a `PeerError`."""
+"""One operation with a peer: yields calls, is sent replies, returns the result, raises a `PeerError`.
+
+A call that brought no reply is thrown in as the error it means; an exchange that can do without that call catches it.
+"""
+
+
+def parse_base_url(text: str) -> str:
+    """The address without a trailing slash; plain http only to this machine. Raises ValueError."""
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("The address is not a URL: write https://host or https://host:port/path") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("The address must start with https:// and name a host")
+    if parts.scheme == "http" and not _is_this_machine(host):
+        raise ValueError("Orders carry personal data: use https:// (plain http:// is allowed to localhost only)")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("Give the bare address: credentials have their own settings, paths too")
+    return url
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_status(reply: HttpReply, code: str, *, changes_peer: bool = True) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import datetime
 from typing import ClassVar
 from urllib.parse import quote
 
 from mappings.connector import Config, Spec
+from mappings.erps.generic_rest.cancel import CancelForm
 from mappings.erps.generic_rest.order import build_form
 from mappings.erps.generic_rest.reply import CODE, AnswerForm
-from mappings.erps.generic_rest.settings import SETTINGS
+from mappings.erps.generic_rest.settings import SETTINGS, parse_success_rule
+from mappings.erps.generic_rest.stock import STOCK_SETTINGS, StockForm
 from mappings.errors import DuplicateError
-from mappings.model import ErpDocument, ErpOrder
+from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange, HttpCall
 
 
@@ -23,12 +26,12 @@ class GenericRestErp:
         kind="erp",
         title_en="ERP over REST",
         title_zh="通用 REST ERP",
-        settings=SETTINGS,
+        settings=(*SETTINGS, *STOCK_SETTINGS),
     )
 
     def __init__(self, config: Config) -> None:
         """Raises ValueError when settings that are right alone do not fit together."""
-        values = {setting.name: setting.default for setting in SETTINGS} | dict(config)
+        values = {setting.name: setting.default for setting in self.spec.settings} | dict(config)
         self._authorization, self._secrets = _credentials(values)
         self._order_url = values["base_url"] + values["order_path"]
         self._find_url = values["base_url"] + values["find_path"]
@@ -36,6 +39,15 @@ class GenericRestErp:
         self._order_form = build_form(
             field_map, values["extra_fields"] or {}, amounts_as_text=values["amount_format"] == "string"
         )
+        self._cancel = CancelForm(
+            url=values["base_url"] + values["cancel_path"] if values["cancel_path"] else "",
+            method=values["cancel_method"].upper(),
+            order_id_field=field_map.get("order_id", "order_id"),
+            constants=values["cancel_fields"] or {},
+            is_cancelled=parse_success_rule(values["cancelled_field"]),
+            success=values["failure_field"],
+        )
+        self._stock = StockForm.of(values)
         self._answers = AnswerForm(
             order_id_field=field_map.get("order_id", "order_id"),
             erp_no_field=values["erp_no_field"],
@@ -81,6 +93,17 @@ class GenericRestErp:
                 peer_text=reply.text()[:200],
             )
         return found
+
+    def cancel(self, document: ErpDocument) -> Exchange[None]:
+        """Cancel the order, looking its number up first where the path wants one; raises any PeerError."""
+        if self._cancel.needs_erp_no and not document.erp_no:
+            document = (yield from self.find(document.external_ref)) or document
+        reply = yield self._cancel.call(document, self._headers(), self._secrets)
+        self._cancel.read(reply)
+
+    def read_stock(self, since: datetime | None) -> Exchange[tuple[StockFigure, ...]]:
+        """Every SKU's figure, or those that changed since; never raises UncertainError, because it was a read."""
+        return (yield from self._stock.read(since, self._headers(), self._secrets))
 
     def _headers(self) -> dict[str, str]:
         return {"Accept": "application/json", "Authorization": self._authorization}

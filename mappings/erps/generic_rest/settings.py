@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from mappings.connector import Setting
 from mappings.erps.generic_rest.order import HEADER_FACTS, LINE_FACTS, LINE_PREFIX
+from mappings.wire import parse_base_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +21,6 @@ class SuccessRule:
         if self.words:
             return str(value).lower() in self.words
         return value is True or str(value) == "0"
-
-
-def parse_base_url(text: str) -> str:
-    """The address without a trailing slash; plain http only to this machine. Raises ValueError."""
-    url = text.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("The address is not a URL: write https://host or https://host:port/path") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("The address must start with https:// and name a host")
-    if parts.scheme == "http" and not _is_this_machine(host):
-        raise ValueError("Orders carry personal data: use https:// (plain http:// is allowed to localhost only)")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("Give the bare address: credentials have their own settings, paths too")
-    return url
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def parse_path(text: str) -> str:
@@ -134,6 +109,17 @@ def parse_success_rule(text: str) -> SuccessRule | None:
     return SuccessRule(field, tuple(word.strip().lower() for word in words.split("|") if word.strip()))
 
 
+def parse_cancel_path(text: str) -> str:
+    """A path; empty text says that the ERP cannot be asked to cancel. Raises ValueError."""
+    return parse_path(text) if text.strip() else ""
+
+
+def parse_cancelled_field(text: str) -> str:
+    """A rule as text, because it has a default: `status=cancelled`. Raises ValueError."""
+    parse_success_rule(text)
+    return text.strip()
+
+
 SETTINGS = (
     Setting("base_url", "Address of the ERP", "ERP 地址", required=True, parse=parse_base_url),
     Setting("auth", "bearer or basic", "认证方式：bearer 或 basic", default="bearer", parse=one_of("bearer", "basic")),
@@ -153,6 +139,33 @@ SETTINGS = (
         "Where the look-up's answer holds the order or the list (dotted; empty: the answer itself)",
         "查询结果中订单或列表所在的字段（可用点号；留空为整个结果）",
         default="",
+    ),
+    Setting(
+        "cancel_path",
+        "Path to cancel an order; {external_ref} is our order number, {erp_no} the ERP's (empty: the ERP cannot)",
+        "取消订单的路径；{external_ref} 为订单号，{erp_no} 为 ERP 单号（留空表示 ERP 不支持）",
+        default="/api/orders/{external_ref}/cancel",
+        parse=parse_cancel_path,
+    ),
+    Setting(
+        "cancel_method",
+        "How cancel_path is called: post, put, patch or delete",
+        "取消订单的 HTTP 方法：post、put、patch 或 delete",
+        default="post",
+        parse=one_of("post", "put", "patch", "delete"),
+    ),
+    Setting(
+        "cancel_fields",
+        "Constant fields to send with a cancel: status=cancelled",
+        "取消订单时附加的固定字段：status=cancelled",
+        parse=parse_pairs,
+    ),
+    Setting(
+        "cancelled_field",
+        "Field by which a refusal tells that the order was cancelled before: status=cancelled (empty: none)",
+        "拒绝取消时表示“早已取消”的字段：status=cancelled（留空为无）",
+        default="status=cancelled",
+        parse=parse_cancelled_field,
     ),
     Setting(
         "erp_no_field",

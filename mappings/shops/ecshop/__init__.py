@@ -1,6 +1,13 @@
 """ECShop: what its rows mean, and what must be written back. Facts hold for 2.7.3 to 4.0 unless said."""
 
-from mappings.shops.ecshop.orders import Unfit, content_hash, possible_standings, read_order, standing
+from mappings.shops.ecshop.orders import (
+    Unfit,
+    content_hash,
+    hash_if_readable,
+    possible_standings,
+    read_order,
+    standing,
+)
 from mappings.shops.ecshop.rows import Note, OrderRows, ReadRules
 from mappings.shops.ecshop.shipping import parse_shipper_map, shipper_code_for
 
@@ -10,6 +17,7 @@ __all__ = [
     "ReadRules",
     "Unfit",
     "content_hash",
+    "hash_if_readable",
     "parse_shipper_map",
     "possible_standings",
     "read_order",

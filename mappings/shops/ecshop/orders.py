@@ -30,7 +30,12 @@ from mappings.shops.ecshop.status import (
 )
 from mappings.shops.ecshop.text import clean, usable_phone
 from mappings.shops.ecshop.times import to_utc
+from mappings.shops.ecshop.unreadable import find_culprit
 
+_WRONG_VALUE = (TypeError, ValueError, ArithmeticError, AttributeError)
+"""What the rules run into where a column holds NULL, bytes or no number."""
+_MOST = 2_147_483_647
+"""Fen or grams: what an order of ours can hold."""
 NO_LINES_AFTER = timedelta(hours=1)
 """Checkout writes an order before its goods. An hour later it is no checkout any more but a broken order."""
 
@@ -46,6 +51,16 @@ class Unfit:
 
 def read_order(rows: OrderRows, rules: ReadRules, now: datetime) -> Order | Unfit | None:
     """Judge one order: an Order, why it is unfit, or None when it is in no open queue or not settled yet."""
+    try:
+        return _judge(rows, rules, now)
+    except _WRONG_VALUE:
+        if not (culprit := find_culprit(rows)):
+            raise
+        reason = f"Column {culprit} holds what ECShop never writes there; correct it in the shop's database."
+        return Unfit("ecshop.order.row_unreadable", reason, hashlib.sha256(repr(rows.order).encode()).hexdigest())
+
+
+def _judge(rows: OrderRows, rules: ReadRules, now: datetime) -> Order | Unfit | None:
     if not _is_open(rows, rules) or not _is_settled(rows, rules, now):
         return None
     try:
@@ -98,6 +113,16 @@ def content_hash(rows: OrderRows) -> str:
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
 
+def hash_if_readable(rows: OrderRows) -> str | None:
+    """The content hash, or None where a column holds what ECShop never writes there."""
+    try:
+        return content_hash(rows)
+    except _WRONG_VALUE:
+        if not find_culprit(rows):
+            raise
+        return None
+
+
 def total_fen(order: Row) -> int:
     """What the order is worth: goods and fees less discount; balance, bonus and points are ways to pay it."""
     fees = ("goods_amount", "tax", "shipping_fee", "insure_fee", "pay_fee", "pack_fee", "card_fee")
@@ -140,10 +165,13 @@ def _is_settled(rows: OrderRows, rules: ReadRules, now: datetime) -> bool:
     )
 
 
+def _staff_notes(rows: OrderRows) -> list[Note]:
+    """Unshipped notes without a number, oldest first: one with a number is already somebody's parcel."""
+    return sorted((note for note in rows.notes if note.is_open and not note.numbers), key=lambda note: note.id)
+
+
 def _staff_note(rows: OrderRows) -> Note | None:
-    """The oldest unshipped note without a number: one with a number is already somebody's parcel."""
-    notes = [note for note in rows.notes if note.is_open and not note.numbers]
-    return min(notes, key=lambda note: note.id, default=None)
+    return next(iter(_staff_notes(rows)), None)
 
 
 def _read(rows: OrderRows, rules: ReadRules, now: datetime) -> Order | None:
@@ -156,10 +184,14 @@ def _read(rows: OrderRows, rules: ReadRules, now: datetime) -> Order | None:
     if order["order_status"] == OrderStatus.UNCONFIRMED:
         raise Problem("paid_unconfirmed", "the order is paid but not confirmed; confirm or cancel it in the admin")
     default_g = rules.default_weight_g
-    lines = noted_lines(rows, note, default_g) if note else unsent_lines(rows, default_g)
+    rest = unsent_lines(rows, default_g)
+    lines = noted_lines(rows, note, default_g) if note else rest
     if not lines:
         return None
-    _check_lines(lines)
+    others = [other for other in _staff_notes(rows) if note and other.id != note.id]
+    later = [line for other in others for line in noted_lines(rows, other, default_g)]
+    later_lines = (*later, *(rest if note else ()))
+    _check_lines((*lines, *later_lines), total_fen(order))
     shipping_code = rows.shipping_codes.get(order["shipping_id"], "")
     discounts = sum(to_fen(line["goods_price"]) * line["goods_number"] for line in rows.lines if line["goods_id"] == 0)
     return Order(
@@ -183,6 +215,7 @@ def _read(rows: OrderRows, rules: ReadRules, now: datetime) -> Order | None:
         shipping_fee_fen=to_fen(order["shipping_fee"]),
         discount_fen=to_fen(order["discount"]) - discounts,
         user_id=order["user_id"],
+        later_lines=later_lines,
     )
 
 
@@ -192,14 +225,17 @@ def _queue(order: Row, note: Note | None) -> Queue:
     return Queue.AWAIT_SHIP if order["shipping_status"] in UNSENT_SHIPPING else Queue.REMAINDER
 
 
-def _check_lines(lines: tuple[OrderLine, ...]) -> None:
+def _check_lines(lines: tuple[OrderLine, ...], worth_fen: int) -> None:
     products: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for line in lines:
         products[line.sku].add((line.goods_id, line.product_id))
     for sku, meant in products.items():
         if len(meant) > 1:
             raise Problem("sku_ambiguous", f"goods number {sku} means {len(meant)} different things in this order")
-    if not sum(line.weight_g * line.quantity for line in lines):
+    weight_g = sum(line.weight_g * line.quantity for line in lines)
+    if max(worth_fen, weight_g, *(line.price_fen for line in lines)) > _MOST:
+        raise Problem("number_absurd", "a price, the weight or the total is beyond 21 million yuan or 2000 tonnes")
+    if not weight_g:
         raise Problem("weight_zero", "no goods of the order have a weight; enter it, or set default_weight_g")
 
 

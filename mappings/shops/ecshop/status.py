@@ -104,7 +104,7 @@ def standing_of(*, order_status: int, shipping_status: int, payable: bool, nothi
 
 def is_cod(order: Mapping[str, Any], cod_pay_ids: Collection[int]) -> bool:
     """The courier is to collect: by the payment's own flag, or by name for mobile orders."""
-    return order["pay_id"] in cod_pay_ids or order["pay_name"].strip() in COD_NAMES
+    return order["pay_id"] in cod_pay_ids or (order["pay_name"] or "").strip() in COD_NAMES
 
 
 def is_payable(order: Mapping[str, Any], cod_pay_ids: Collection[int], *, accept_paying: bool) -> bool:

@@ -17,6 +17,13 @@ def clean(text: str | None) -> str:
     return _SPACES.sub(" ", _LOST_EMOJI.sub("", visible)).strip()
 
 
+def narrowings(text: str) -> tuple[str, ...]:
+    """The text, and what is left of it where a shop's tables hold no four-byte characters, or only those of GBK:
+    a question mark stands for each that is lost."""
+    short = "".join(sign if ord(sign) <= 0xFFFF else "?" for sign in text)
+    return tuple(dict.fromkeys((text, short, text.encode("gbk", "replace").decode("gbk"))))
+
+
 def usable_phone(*numbers: str | None) -> str:
     """The first that has at least seven digits, or nothing."""
     cleaned = (clean(number) for number in numbers)

@@ -29,7 +29,11 @@ from mappings.shops.ecshop.status import OrderStatus, ShippingStatus
 
 NOTE_NUMBER_LENGTH = 50
 ORDER_NUMBERS_LENGTH = 255
-"""delivery_order.invoice_no and order_info.invoice_no; ECShop's own sql_mode cuts longer ones without a word."""
+LOG_NOTE_LENGTH = 255
+"""delivery_order.invoice_no, order_info.invoice_no and order_action.action_note.
+
+ECShop's own sql_mode cuts longer ones without a word.
+"""
 
 Key = tuple[int, int]
 
@@ -39,7 +43,7 @@ def refuse(slug: str, message: str) -> PermanentError:
     return PermanentError(f"ecshop.write_back.{slug}", message)
 
 
-def moved(order_id: int) -> TransientError:
+def moved(order_id: int | str) -> TransientError:
     """The error of a write that met somebody else's: a repeat judges the order anew."""
     return TransientError("ecshop.write_back.changed_meanwhile", f"order {order_id} was changed while it was written")
 
@@ -71,6 +75,21 @@ def note_with(rows: OrderRows, number: str) -> Note | None:
     return next((note for note in rows.notes if number in numbers_of(note.row["invoice_no"])), None)
 
 
+def shown_numbers(rows: OrderRows) -> tuple[str, ...]:
+    """The numbers an order shows: those of its shipped notes, and of a shipped order what was typed into it alone."""
+    texts = [note.row["invoice_no"] for note in rows.notes if not note.is_open]
+    if rows.order["shipping_status"] in (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED):
+        texts.append(rows.order["invoice_no"])
+    return tuple(dict.fromkeys(number for text in texts for number in numbers_of(text)))
+
+
+def remark_text(text: str) -> str:
+    """A remark as the order's log takes it: one line that ends like a sentence and never with a waybill number,
+    by which the log says that a parcel's write is complete."""
+    line = " ".join(text.split())[: LOG_NOTE_LENGTH - 1]
+    return line if line.endswith(("。", ".", "!", "！", "?", "？")) else f"{line}。"
+
+
 def note_sn(order: Row, number: str, utc_offset_s: int) -> str:
     """A delivery_sn of ECShop's form (YmdHi and five digits), the same for the same order and number."""
     local = datetime.fromtimestamp(order["add_time"] + utc_offset_s * 2, UTC)
@@ -86,6 +105,7 @@ class NoteItem:
     product_id: int
     product_sn: str
     goods_name: str
+    brand_name: str
     goods_sn: str
     goods_attr: str | None
     extension_code: str | None
@@ -280,6 +300,7 @@ def _plain_item(line: Row, quantity: int, rows: OrderRows) -> NoteItem:
         product_id=line["product_id"] or 0,
         product_sn=_product_sn(line, rows),
         goods_name=line["goods_name"],
+        brand_name=rows.goods.get(line["goods_id"], {}).get("brand_name") or "",
         goods_sn=line["goods_sn"],
         goods_attr=line["goods_attr"],
         extension_code=None,
@@ -289,7 +310,7 @@ def _plain_item(line: Row, quantity: int, rows: OrderRows) -> NoteItem:
 
 
 def _part_item(part: Row, owed: int, rows: OrderRows) -> NoteItem:
-    """As ECShop writes a package's part: the number in one package stands behind the name."""
+    """As ECShop writes a package's part: the number in one package stands behind the name, the brand stays blank."""
     goods: Row = rows.goods.get(part["goods_id"], {})
     mark = f"--[{part['goods_number']}]"
     return NoteItem(
@@ -297,6 +318,7 @@ def _part_item(part: Row, owed: int, rows: OrderRows) -> NoteItem:
         product_id=part["product_id"] or 0,
         product_sn=_product_sn(part, rows),
         goods_name=f"{goods.get('goods_name', '')[: 120 - len(mark)]}{mark}",
+        brand_name="",
         goods_sn=goods.get("goods_sn", ""),
         goods_attr=None,
         extension_code=PACKAGE,

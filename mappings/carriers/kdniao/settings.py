@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from datetime import time
 from urllib.parse import urlsplit
 
-from mappings.carriers.kdniao.signing import FORBIDDEN
+from mappings.carriers.kdniao.accounts import LENGTHS, Account, Accounts, check_word, parse_accounts
 from mappings.connector import Config, Setting, Spec
+from mappings.errors import PermanentError
 
 SANDBOX_URL = "http://sandboxapi.kdniao.com:8080/kdniaosandbox/gateway/exterfaceInvoke.json"
 ORDER_URL = "https://api.kdniao.com/api/EOrderService"
 QUERY_URL = "https://api.kdniao.com/Ebusiness/EbusinessOrderHandle.aspx"
+SUBSCRIBE_URL = "https://api.kdniao.com/api/dist"
+PICKUP_URL = "https://api.kdniao.com/api/OOrderService"
+FREE_QUERY, FREE_QUERIES_A_DAY = "1002", 500
+_URLS = {"order_url": ORDER_URL, "query_url": QUERY_URL, "subscribe_url": SUBSCRIBE_URL, "pickup_url": PICKUP_URL}
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -40,23 +46,34 @@ def _url(text: str) -> str:
 
 
 def _account(limit: int) -> Callable[[str], str]:
-    """An account word is sent as it is, so it may hold no character that KDNiao's signature check trips over."""
-
-    def parse(text: str) -> str:
-        word = text.strip()
-        if len(word) > limit:
-            raise ValueError(f"is longer than KDNiao's {limit} characters")
-        if word.translate(FORBIDDEN) != word:
-            raise ValueError("holds one of ' \" # & + < > % \\, which KDNiao's signature check does not take")
-        return word
-
-    return parse
+    return lambda text: check_word(text, limit)
 
 
 def _count(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise ValueError("must be a whole number, 1 or more")
     return int(text)
+
+
+def _grams(text: str) -> int:
+    return 0 if text.strip() == "0" else _count(text)
+
+
+def _hours(text: str) -> str:
+    """`09:00-18:00`, in Shanghai; checked here, read by `pickup_hours`."""
+    word = text.strip()
+    opens, closes = _read_hours(word)
+    if (closes.hour - opens.hour) * 60 + closes.minute - opens.minute < 120:
+        raise ValueError("must last two hours at least: couriers want a window of one, and one to come")
+    return word
+
+
+def _read_hours(text: str) -> tuple[time, time]:
+    try:
+        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-"))
+    except ValueError:
+        raise ValueError("must be two times such as 09:00-18:00") from None
+    return opens, closes
 
 
 SETTINGS = (
@@ -69,9 +86,12 @@ SETTINGS = (
     ),
     Setting("order_url", "Waybill service address", "电子面单接口地址", "", parse=_url),
     Setting("query_url", "Tracking query address", "轨迹查询接口地址", "", parse=_url),
+    Setting("subscribe_url", "Tracking subscription address", "轨迹订阅接口地址", "", parse=_url),
+    Setting("pickup_url", "Pickup booking address", "预约取件接口地址", "", parse=_url),
     Setting("customer_name", "E-waybill account", "电子面单客户号", "", parse=_account(50)),
     Setting("customer_pwd", "E-waybill password", "电子面单密码", "", secret=True, parse=_account(30)),
     Setting("send_site", "Branch", "网点", "", parse=_account(30)),
+    Setting("send_staff", "Courier (person)", "取件快递员", "", parse=_account(30)),
     Setting("month_code", "Monthly account or key", "月结号/密钥", "", secret=True, parse=_account(50)),
     Setting("warehouse_id", "Warehouse ID (JD)", "京东仓库编码", "", parse=_account(30)),
     Setting("delivery_method", "Delivery method (JTSD, DBL, ZYE)", "送货方式(极兔、德邦、众邮)", "", parse=_account(2)),
@@ -86,6 +106,26 @@ SETTINGS = (
     Setting(
         "query_request_type", "Tracking query type", "轨迹查询接口类型", "8001", parse=_one_of("8001", "8002", "1002")
     ),
+    Setting(
+        "accounts", "Accounts per courier company and branch (TOML or JSON)", "各公司与网点的账号(TOML 或 JSON)",
+        {}, secret=True, parse=parse_accounts,
+    ),
+    Setting(
+        "package_weight_g", "Heaviest package of a parcel in grams (0: one package)", "单件最大重量(克,0为不拆件)", 0,
+        parse=_grams,
+    ),
+    Setting(
+        "subscribe_request_type", "Tracking subscription type", "轨迹订阅接口类型", "8008",
+        parse=_one_of("8008", "1008", "off"),
+    ),
+    Setting(
+        "pickup", "Couriers: off (come by themselves) or booked", "上门揽收:off 自行上门 booked 逐单预约", "off",
+        parse=_one_of("off", "booked"),
+    ),
+    Setting("pickup_request_type", "Pickup booking type", "预约取件接口类型", "1801", parse=_one_of("1801", "1001")),
+    Setting("pickup_hours", "Hours for pickups, China time", "可上门时段(北京时间)", "09:00-18:00", parse=_hours),
+    Setting("pickup_shipper_type", "ShipperType of 1801", "1801 的 ShipperType", "5", parse=_account(2)),
+    Setting("pickup_cancel_type", "CancelType of 1802", "1802 的 CancelType", "1", parse=_account(2)),
     Setting("template", "Return the printable label", "返回面单模板", True, parse=_flag),
     Setting("max_items", "Most parcels taken from one push", "单次推送最多包裹数", 1000, parse=_count),
 )  # fmt: skip
@@ -98,6 +138,9 @@ SPEC = Spec(
     settings=SETTINGS,
     rate_per_s=20,
     repeat_is_safe=True,
+    books_pickups=True,
+    finds_couriers=True,
+    queries_a_day=lambda config: FREE_QUERIES_A_DAY if config.get("query_request_type") == FREE_QUERY else 0,
 )
 
 
@@ -107,20 +150,31 @@ class KdniaoSettings:
 
     environment: str
     ebusiness_id: str
-    app_key: str
-    app_key_previous: str
+    app_key: str = field(repr=False)
+    app_key_previous: str = field(repr=False)
     order_url: str
     query_url: str
+    subscribe_url: str
+    pickup_url: str
     customer_name: str
-    customer_pwd: str
+    customer_pwd: str = field(repr=False)
     send_site: str
-    month_code: str
+    send_staff: str
+    month_code: str = field(repr=False)
     warehouse_id: str
     delivery_method: str
     pay_type: str
     exp_type: str
     is_notice: str
     query_request_type: str
+    accounts: Accounts
+    package_weight_g: int
+    subscribe_request_type: str
+    pickup: str
+    pickup_request_type: str
+    pickup_hours: str
+    pickup_shipper_type: str
+    pickup_cancel_type: str
     template: bool
     max_items: int
 
@@ -130,9 +184,9 @@ class KdniaoSettings:
         defaults = {setting.name: setting.default for setting in SETTINGS}
         values = {field.name: config.get(field.name, defaults[field.name]) for field in fields(cls)}
         is_sandbox = values["environment"] == "sandbox"
-        values["order_url"] = values["order_url"] or (SANDBOX_URL if is_sandbox else ORDER_URL)
-        values["query_url"] = values["query_url"] or (SANDBOX_URL if is_sandbox else QUERY_URL)
-        for name in ("order_url", "query_url"):
+        sandbox_url = values["order_url"] or SANDBOX_URL  # there every service has one address
+        for name, url in _URLS.items():
+            values[name] = values[name] or (sandbox_url if is_sandbox else url)
             if not is_sandbox and not values[name].startswith("https://"):
                 raise ValueError(f"kdniao {name}: parcels carry personal data, use https:// outside the sandbox")
         if not values["ebusiness_id"] or not values["app_key"]:
@@ -143,3 +197,32 @@ class KdniaoSettings:
     def app_keys(self) -> tuple[str, ...]:
         """The keys a push may be signed with: the present one, and the former one while it is being replaced."""
         return (self.app_key, self.app_key_previous) if self.app_key_previous else (self.app_key,)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What no record of a call may show, whichever account it was made with."""
+        words = {self.app_key, *self._single.secrets}
+        return frozenset(words.union(*(account.secrets for account in self.accounts.values())))
+
+    @property
+    def hours(self) -> tuple[time, time]:
+        return _read_hours(self.pickup_hours)
+
+    def account_of(self, shipper_code: str, name: str, area: str) -> Account:
+        """The account that a routing rule named, else the first of this company, else the single settings.
+
+        Raises PermanentError `<area>.account_unknown`.
+        """
+        if name:
+            account = self.accounts.get(name)
+            if account is None or account.shipper != shipper_code:
+                what = "no such account" if account is None else f"it is an account with {account.shipper}"
+                message = f"The account {name!r} was to be used with {shipper_code}, but {what}: correct it in ACCOUNTS"
+                raise PermanentError(f"{area}.account_unknown", f"{message}, or in the routing rule; then retry")
+            return account
+        own = (account for account in self.accounts.values() if account.shipper == shipper_code)
+        return next(own, self._single)
+
+    @property
+    def _single(self) -> Account:
+        return Account(**{name: getattr(self, name) for name in LENGTHS if name != "shipper"})

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 
-from mappings.errors import UnmappedError
+from mappings.errors import PermanentError, UnmappedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,23 @@ class Shipper:
     name: str
     customer_name: str = ""
     needs: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    """How its numbers begin, where letters say whose they are."""
+    is_free: bool = False
+    """Whether KDNiao's free plan follows it (1002, 1008)."""
 
 
 def _read() -> dict[str, Shipper]:
     rows = tomllib.loads(files(__package__).joinpath("shippers.toml").read_text("utf-8"))
     return {
-        code: Shipper(code, row["name"], row.get("customer_name", ""), frozenset(row.get("needs", ())))
+        code: Shipper(
+            code,
+            row["name"],
+            row.get("customer_name", ""),
+            frozenset(row.get("needs", ())),
+            tuple(row.get("prefixes", ())),
+            row.get("free", False),
+        )
         for code, row in rows.items()
     }
 
@@ -40,3 +51,14 @@ def find_shipper(shipper_code: str, area: str) -> Shipper:
             hint=f'Add to {__package__.replace(".", "/")}/shippers.toml: {shipper_code or "CODE"} = {{ name = "…" }}',
         )
     return shipper
+
+
+def check_free(shipper_code: str, area: str, request_type: str) -> None:
+    """Raise PermanentError `<area>.shipper_not_free` before a call that KDNiao's free plan would refuse."""
+    if not find_shipper(shipper_code, area).is_free:
+        free = ", ".join(code for code, shipper in SHIPPERS.items() if shipper.is_free)
+        message = (
+            f"KDNiao's free service {request_type} follows {free} only, not {shipper_code}. Buy 8001 and 8008 and set "
+            "QUERY_REQUEST_TYPE and SUBSCRIBE_REQUEST_TYPE, or look this parcel up by hand and resolve the line"
+        )
+        raise PermanentError(f"{area}.shipper_not_free", message)

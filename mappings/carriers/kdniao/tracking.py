@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from mappings.address import clean_text
-from mappings.carriers.kdniao.results import error_of, judge
+from mappings.carriers.kdniao.results import error_of, judge_query
 from mappings.carriers.kdniao.settings import KdniaoSettings
-from mappings.carriers.kdniao.shippers import find_shipper
+from mappings.carriers.kdniao.shippers import check_free, find_shipper
 from mappings.carriers.kdniao.times import read_time
 from mappings.carriers.kdniao.waybill import signed_call
 from mappings.errors import PermanentError, TransientError
@@ -28,6 +28,11 @@ TABLE = StatusTable.of("mappings.carriers.kdniao")
 
 WAYBILL_LENGTH, ORDER_CODE_LENGTH, SHIPPER_CODE_LENGTH = 40, 30, 20
 TEXT_LENGTH = 1000
+PICKUP_SUFFIX = "-P"
+"""What a pickup booking's order code has more than its parcel's."""
+FREE = "1002"
+MERCHANT_NUMBERS = ("VA", "JDVA")
+"""How JD's numbers begin that want the merchant code."""
 
 
 class UnreadableItem(ValueError):
@@ -63,23 +68,36 @@ def query_call(settings: KdniaoSettings, *, shipper_code: str, waybill_no: str, 
 
     Raises UnmappedError `kdniao.query.shipper_unmapped`, PermanentError `kdniao.query.phone_missing`.
     """
-    rule = find_shipper(shipper_code, AREA).customer_name
-    tail = re.sub(r"\D", "", clean_text(phone))[-4:]
-    if rule == "phone_tail" and len(tail) < 4:
-        raise PermanentError(f"{AREA}.phone_missing", f"{shipper_code} answers only with a phone's last four digits")
-    asks_tail = rule in ("phone_tail", "phone_tail_if_known")
+    kind = settings.query_request_type
+    if kind == FREE:
+        check_free(shipper_code, AREA, FREE)
     query = {
         "OrderCode": "",
         "ShipperCode": shipper_code,
         "LogisticCode": waybill_no,
-        "CustomerName": tail if asks_tail else settings.customer_name if rule == "merchant_code" else "",
+        "CustomerName": customer_name(settings, shipper_code, waybill_no, phone, AREA),
     }
     text = json.dumps(query, ensure_ascii=False, separators=(",", ":"))
-    kind = settings.query_request_type
     return signed_call("query_tracking", kind, text, settings.query_url, settings, changes_peer=False)
 
 
-def read_query(reply: HttpReply, asked: Parcel) -> tuple[TrackingEvent, ...]:
+def customer_name(settings: KdniaoSettings, shipper_code: str, waybill_no: str, phone: str, area: str) -> str:
+    """What a query or subscription must carry besides the number: a phone's last four digits, JD's merchant code.
+
+    Raises UnmappedError `<area>.shipper_unmapped`, PermanentError `<area>.phone_missing`.
+    """
+    rule = find_shipper(shipper_code, area).customer_name
+    tail = re.sub(r"\D", "", clean_text(phone))[-4:]
+    if rule == "phone_tail" and len(tail) < 4:
+        raise PermanentError(f"{area}.phone_missing", f"{shipper_code} answers only with a phone's last four digits")
+    if rule in ("phone_tail", "phone_tail_if_known"):
+        return tail if len(tail) == 4 else ""
+    if rule == "merchant_code" and waybill_no.upper().startswith(MERCHANT_NUMBERS):
+        return settings.account_of(shipper_code, "", area).customer_name
+    return ""
+
+
+def read_query(reply: HttpReply, asked: Parcel, *, is_free: bool = False) -> tuple[TrackingEvent, ...]:
     """All events of one waybill; empty when KDNiao knows no trace yet. Raises any PeerError but UncertainError."""
     check_status(reply, AREA, changes_peer=False)
     data = read_json_object(reply, AREA, changes_peer=False)
@@ -90,14 +108,16 @@ def read_query(reply: HttpReply, asked: Parcel) -> tuple[TrackingEvent, ...]:
         return ()
     if not traces and str(data.get("Success")).lower() != "true":
         code, reason = field(data, "ResultCode") or field(data, "Code"), field(data, "Reason")
-        raise error_of(judge(code, reason), AREA, code, reason, changes_peer=False)
+        verdict = judge_query(code, reason, is_free=is_free)
+        raise error_of(verdict, AREA, code, reason, changes_peer=False, one_kind_only=True)
     events, _ = read_parcel(data, asked)
     return events
 
 
 def read_identity(item: Mapping[str, Any], told_at: datetime) -> Parcel:
     """Which parcel an item is about; raises UnreadableItem when nothing names one."""
-    parcel = Parcel(field(item, "ShipperCode"), field(item, "LogisticCode"), field(item, "OrderCode"), told_at)
+    order_code = field(item, "OrderCode").removesuffix(PICKUP_SUFFIX)
+    parcel = Parcel(field(item, "ShipperCode"), field(item, "LogisticCode"), order_code, told_at)
     if not parcel.waybill_no and not parcel.order_code:
         raise UnreadableItem("names neither a waybill nor an order")
     limits = (parcel.shipper_code, SHIPPER_CODE_LENGTH), (parcel.waybill_no, WAYBILL_LENGTH)
@@ -182,6 +202,8 @@ def read_pickup(item: Mapping[str, Any], parcel: Parcel) -> Iterator[TrackingEve
     if code in ("109", "302"):
         old = field(item, "OldLogisticCode")
         yield NumberChange(parcel.order_code, old, parcel.waybill_no, parcel.shipper_code)
+    elif code == "120" and parcel.waybill_no and parcel.order_code:
+        yield NumberChange(parcel.order_code, "", parcel.waybill_no, parcel.shipper_code, is_assignment=True)
     if meaning is not None and meaning.canonical is None:
         return
     event_at = read_time(item.get("CreateTime")) or read_time(item.get("FetchTime"))

@@ -9,19 +9,30 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from mappings.address import clean_text, complete_region
+from mappings.carriers.kdniao.accounts import Account
 from mappings.carriers.kdniao.results import error_of, judge
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import Shipper, find_shipper
 from mappings.carriers.kdniao.signing import FORBIDDEN, envelope
 from mappings.carriers.kdniao.times import read_time, write_time
-from mappings.errors import PermanentError, UncertainError
-from mappings.model import Address, Consignee, Consignor, Order, OrderLine, Waybill, WaybillRequest
+from mappings.errors import AuthError, PermanentError, UncertainError
+from mappings.model import (
+    LABEL_PAGE_BREAK,
+    Address,
+    Consignee,
+    Consignor,
+    Order,
+    OrderLine,
+    Waybill,
+    WaybillRequest,
+)
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
 AREA = "kdniao.waybill"
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=utf-8"}
 
 ORDER_CODE_LENGTH, SHIPPER_CODE_LENGTH = 30, 20
+MOST_PACKAGES = 30
 REMARK_LENGTH, GOODS_NAME_LENGTH = 60, 100
 
 _ORDER_CODE = re.compile(r"[0-9A-Za-z_.-]+")
@@ -47,7 +58,7 @@ def signed_call(
     operation: str, request_type: str, text: str, url: str, settings: KdniaoSettings, *, changes_peer: bool = True
 ) -> HttpCall:
     """A call in KDNiao's envelope. Its secrets are named in both spellings, plain and as the form encodes them."""
-    secrets = {word for word in (settings.app_key, settings.customer_pwd, settings.month_code) if word}
+    secrets = settings.secrets
     body = envelope(text, ebusiness_id=settings.ebusiness_id, request_type=request_type, app_key=settings.app_key)
     return HttpCall(
         operation,
@@ -63,22 +74,24 @@ def signed_call(
 def build_order(request: WaybillRequest, settings: KdniaoSettings) -> dict[str, Any]:
     """RequestData of 1007 as values; field names and lengths are KDNiao's."""
     shipper = find_shipper(request.shipper_code, AREA)
+    account = settings.account_of(shipper.code, request.account, AREA)
     order = request.order
     data: dict[str, Any] = {
-        "CallBack": _words(request.reference),
-        "OrderCode": _order_code(request.order_code),
+        "CallBack": words(request.reference),
+        "OrderCode": check_order_code(request.order_code, AREA),
         "ShipperCode": shipper.code,
-        "CustomerName": settings.customer_name,
-        "CustomerPwd": settings.customer_pwd,
-        "SendSite": settings.send_site,
-        "MonthCode": settings.month_code,
-        "PayType": int(settings.pay_type),
-        "ExpType": settings.exp_type,
-        "Sender": _party(request.consignor, "consignor", shipper),
-        "Receiver": _party(order.consignee, "consignee", shipper),
-        "Commodity": [_commodity(line) for line in order.lines],
-        "Quantity": 1,
-        "Remark": _words(order.buyer_note)[:REMARK_LENGTH],
+        "CustomerName": account.customer_name,
+        "CustomerPwd": account.customer_pwd,
+        "SendSite": account.send_site,
+        "SendStaff": account.send_staff,
+        "MonthCode": account.month_code,
+        "PayType": int(account.pay_type),
+        "ExpType": account.exp_type,
+        "Sender": party(request.consignor, "consignor", shipper, AREA),
+        "Receiver": party(order.consignee, "consignee", shipper, AREA),
+        "Commodity": [commodity(line, AREA) for line in order.lines],
+        "Quantity": packages_of(order, settings.package_weight_g),
+        "Remark": words(order.buyer_note)[:REMARK_LENGTH],
         "IsNotice": int(settings.is_notice),
         "IsReturnPrintTemplate": "1" if settings.template else "0",
         "IsSubscribe": "1",
@@ -91,20 +104,33 @@ def build_order(request: WaybillRequest, settings: KdniaoSettings) -> dict[str, 
         data |= {"StartDate": write_time(request.pickup_from), "EndDate": write_time(request.pickup_until)}
     if order.cod_fen > 0:
         data["AddService"] = [{"Name": "COD", "Value": _yuan_text(order.cod_fen)}]
-    data |= _special_fields(shipper, order, settings)
+    data |= _special_fields(shipper, order, account)
     return {name: value for name, value in data.items() if value != ""}
 
 
-def _special_fields(shipper: Shipper, order: Order, settings: KdniaoSettings) -> dict[str, Any]:
+def packages_of(order: Order, package_weight_g: int) -> int:
+    """Into how many packages (KDNiao: Quantity) the parcel goes, by weight; more than one makes child numbers."""
+    if not package_weight_g:
+        return 1
+    count = max(1, -(-order.weight_g // package_weight_g))
+    if count > MOST_PACKAGES:
+        message = (
+            f"The parcel would need {count} packages of {package_weight_g} g; KDNiao takes {MOST_PACKAGES} at most"
+        )
+        raise PermanentError(f"{AREA}.too_many_packages", message)
+    return count
+
+
+def _special_fields(shipper: Shipper, order: Order, account: Account) -> dict[str, Any]:
     """What only some companies want; PostCode stands with the two parties."""
     known = {
-        "DeliveryMethod": int(settings.delivery_method) if settings.delivery_method.isdecimal() else None,
-        "WareHouseID": settings.warehouse_id or None,
+        "DeliveryMethod": int(account.delivery_method) if account.delivery_method.isdecimal() else None,
+        "WareHouseID": account.warehouse_id or None,
         "ThrOrderCode": order.order_sn,
         "Weight": order.weight_g / 1000 if order.weight_g > 0 else None,
     }
     wanted = shipper.needs - {"PostCode"}
-    if settings.exp_type != "1":
+    if account.exp_type != "1":
         wanted -= {"ThrOrderCode"}  # JD wants the platform's own order number with its standard product only
     for field in sorted(wanted):
         if known.get(field) is None:
@@ -113,51 +139,53 @@ def _special_fields(shipper: Shipper, order: Order, settings: KdniaoSettings) ->
     return {field: known[field] for field in wanted}
 
 
-def _order_code(code: str) -> str:
+def check_order_code(code: str, area: str) -> str:
     """Our idempotency key: to cut or change it would be to book twice, so an unfit one is refused."""
     if len(code) > ORDER_CODE_LENGTH or not _ORDER_CODE.fullmatch(code):
         raise PermanentError(
-            f"{AREA}.order_code_refused",
+            f"{area}.order_code_refused",
             f"The order code {code!r} must be 1 to {ORDER_CODE_LENGTH} of 0-9 A-Z a-z _ . -",
         )
     return code
 
 
-def _party(party: Consignee | Consignor, side: str, shipper: Shipper) -> dict[str, Any]:
-    region = complete_region(party.address)
+def party(who: Consignee | Consignor, side: str, shipper: Shipper, area: str) -> dict[str, Any]:
+    """One side of an order in KDNiao's fields, without the empty ones; raises PermanentError `<area>.*_missing`."""
+    region = complete_region(who.address)
     person = {
-        "Company": _words(party.company) if isinstance(party, Consignor) else "",
-        "Name": _wanted(party.name, f"{side}_name", side),
-        **_phone(party.phone, side),
-        "PostCode": _postcode(party.address, side, shipper),
+        "Company": words(who.company) if isinstance(who, Consignor) else "",
+        "Name": _wanted(who.name, f"{side}_name", side, area),
+        **_phone(who.phone, side, area),
+        "PostCode": _postcode(who.address, side, shipper, area),
         "ProvinceName": region.province,
         "CityName": region.city,
-        "ExpAreaName": _words(region.district),
-        "Address": _wanted(party.address.street, f"{side}_street", side),
+        "ExpAreaName": words(region.district),
+        "Address": _wanted(who.address.street, f"{side}_street", side, area),
     }
     return {field: value for field, value in person.items() if value}
 
 
-def _postcode(address: Address, side: str, shipper: Shipper) -> str:
-    postcode = _words(address.postcode)
+def _postcode(address: Address, side: str, shipper: Shipper, area: str) -> str:
+    postcode = words(address.postcode)
     if "PostCode" in shipper.needs and not postcode:
-        raise PermanentError(f"{AREA}.postcode_missing", f"{shipper.name} wants the {side}'s postcode")
+        raise PermanentError(f"{area}.postcode_missing", f"{shipper.name} wants the {side}'s postcode")
     return postcode
 
 
-def _phone(phone: str, side: str) -> dict[str, str]:
+def _phone(phone: str, side: str, area: str) -> dict[str, str]:
     """A mobile number as Mobile, anything else as Tel; a country code would bring a forbidden `+`."""
     text = clean_text(phone)
     bare = re.sub(r"^(\+|00)86|[\s()-]", "", text)
     if not re.search(r"\d", text):
-        raise PermanentError(f"{AREA}.phone_missing", f"The {side} has no phone number")
+        raise PermanentError(f"{area}.phone_missing", f"The {side} has no phone number")
     return {"Mobile": bare} if _MOBILE.fullmatch(bare) else {"Tel": text.translate(FORBIDDEN)}
 
 
-def _commodity(line: OrderLine) -> dict[str, Any]:
+def commodity(line: OrderLine, area: str) -> dict[str, Any]:
+    """One line of the goods in KDNiao's fields, without the empty ones."""
     goods = {
-        "GoodsName": _wanted(line.name, "goods_name", f"line {line.shop_line_id}")[:GOODS_NAME_LENGTH],
-        "GoodsCode": _words(line.sku),
+        "GoodsName": _wanted(line.name, "goods_name", f"line {line.shop_line_id}", area)[:GOODS_NAME_LENGTH],
+        "GoodsCode": words(line.sku),
         "Goodsquantity": line.quantity,  # KDNiao's spelling, lower-case q
         "GoodsPrice": line.price_fen / 100,
         "GoodsWeight": line.weight_g / 1000,
@@ -165,14 +193,14 @@ def _commodity(line: OrderLine) -> dict[str, Any]:
     return {field: value for field, value in goods.items() if value not in ("", 0)}
 
 
-def _wanted(text: str, what: str, whose: str) -> str:
-    words = _words(text)
-    if not words:
-        raise PermanentError(f"{AREA}.{what}_missing", f"KDNiao wants a {what.replace('_', ' ')}: {whose} has none")
-    return words
+def _wanted(text: str, what: str, whose: str, area: str) -> str:
+    given = words(text)
+    if not given:
+        raise PermanentError(f"{area}.{what}_missing", f"KDNiao wants a {what.replace('_', ' ')}: {whose} has none")
+    return given
 
 
-def _words(text: str) -> str:
+def words(text: str) -> str:
     """Text that survives the signature check: clean, forbidden characters in full width."""
     return clean_text(text).translate(FORBIDDEN)
 
@@ -193,6 +221,8 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
     code, reason, number = _text(data, "ResultCode"), _text(data, "Reason"), _text(order, "LogisticCode")
     verdict = judge(code, reason)
     if verdict.cls not in ("ok", "duplicate") or (verdict.cls == "duplicate" and not number):
+        if verdict.code == "account_rejected":
+            raise _refused_account(request, code, reason)
         raise error_of(verdict, AREA, code, reason)
     if not number:
         raise UncertainError(f"{AREA}.number_missing", "KDNiao accepted the order but named no waybill number")
@@ -203,12 +233,20 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
         shipper_code=_text(order, "ShipperCode") or request.shipper_code,
         order_code=request.order_code,
         adopted=verdict.cls == "duplicate",
-        label=_text(data, "PrintTemplate"),
+        label=_labels(data),
         carrier_order_no=_text(order, "KDNOrderCode"),
         estimated_pickup_at=read_time(order.get("StartDate")) or request.pickup_from,
         estimated_delivery_at=read_time(data.get("EstimatedDeliveryTime")),
         sub_waybill_nos=_sub_waybills(data.get("SubOrders")),
     )
+
+
+def _refused_account(request: WaybillRequest, code: str, reason: str) -> AuthError:
+    """The courier company's no to its account: every further order with it would be refused, no other."""
+    message = "The courier company refuses our account with it: correct it in the settings, restart, then retry"
+    refusal = AuthError(f"{AREA}.account_rejected", message, peer_code=code, peer_text=reason[:200])
+    refusal.peer_is_well, refusal.account = True, request.account or request.shipper_code
+    return refusal
 
 
 def _sub_waybills(items: object) -> tuple[str, ...]:
@@ -217,6 +255,13 @@ def _sub_waybills(items: object) -> tuple[str, ...]:
         return ()
     numbers = (_text(item, "LogisticCode") if isinstance(item, Mapping) else str(item).strip() for item in items)
     return tuple(number for number in numbers if number)
+
+
+def _labels(data: Mapping[str, Any]) -> str:
+    """The printable of the whole parcel: its packages' labels follow the first one, a page each."""
+    more = data.get("SubPrintTemplates")
+    pages = [_text(data, "PrintTemplate"), *(str(page).strip() for page in (more if isinstance(more, list) else ()))]
+    return LABEL_PAGE_BREAK.join(filter(None, pages))
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

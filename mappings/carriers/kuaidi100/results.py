@@ -1,0 +1,129 @@
+"""Kuaidi100's verdict on a request: the code, and for a general failure the message's wording, from results.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from mappings.address import clean_text
+from mappings.errors import (
+    AuthError,
+    DuplicateError,
+    PeerError,
+    PermanentError,
+    TransientError,
+    UncertainError,
+    UnmappedError,
+)
+
+_TABLE = tomllib.loads(files(__package__).joinpath("results.toml").read_text("utf-8"))
+
+
+def _read_reasons(name: str) -> list[tuple[re.Pattern[str], str, str]]:
+    return [(re.compile(row["pattern"]), row["class"], row["code"]) for row in _TABLE[name]]
+
+
+_REASONS = _read_reasons("reason")
+_QUERY_REASONS = [*_read_reasons("query_reason"), *_REASONS]
+_CANCEL_ALONE = _read_reasons("cancel_reason")
+
+_MESSAGES = {
+    "duplicate": "Kuaidi100 holds this order already but did not return its number",
+    "permanent": "Kuaidi100 refuses this request until a person changes something",
+    "auth": "Kuaidi100 refuses our account or plan",
+    "transient": "Kuaidi100 or the courier's system failed",
+}
+_ERRORS: dict[str, type[PeerError]] = {
+    "duplicate": DuplicateError,
+    "permanent": PermanentError,
+    "auth": AuthError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply's head: `code` and `message` as Kuaidi100 gave them; `flag` is success or result, None without one."""
+
+    code: str
+    message: str
+    flag: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do: `cls` is ok, duplicate, permanent, auth, transient, inspect or unmapped; `code` names the case."""
+
+    cls: str
+    code: str = ""
+
+
+def read_answer(data: Mapping[str, Any]) -> Answer:
+    """Waybill replies say `code` and `success`, all others `returnCode` and `result`."""
+    flag = data.get("success", data.get("result"))
+    code = text_of(data, "code") or text_of(data, "returnCode")
+    return Answer(code, text_of(data, "message"), flag if isinstance(flag, bool) else None)
+
+
+def judge(answer: Answer) -> Verdict:
+    """The verdict on an order or a subscription."""
+    return _judge(answer, _REASONS)
+
+
+def judge_query(answer: Answer) -> Verdict:
+    """The verdict on a query: ok with code `no_trace` when there is nothing to tell yet, never a duplicate."""
+    verdict = _judge(answer, _QUERY_REASONS)
+    return Verdict("transient", "busy") if verdict.cls == "duplicate" else verdict
+
+
+def judge_cancel(answer: Answer) -> Verdict:
+    """The verdict on a cancel: ok with code `already_void` when it was voided before, never a duplicate."""
+    if answer.code in ("201", "500", "501") and (found := _find(answer.message, _CANCEL_ALONE)):
+        return found
+    verdict = _judge(answer, [*_CANCEL_ALONE, *_REASONS])
+    return Verdict("inspect", "reason_unknown") if verdict.cls == "duplicate" else verdict
+
+
+def _judge(answer: Answer, reasons: list[tuple[re.Pattern[str], str, str]]) -> Verdict:
+    row = _TABLE["result"].get(answer.code) if answer.code else {"class": "inspect", "code": "reason_unknown"}
+    if row is None:
+        return Verdict("unmapped", "result_unmapped")
+    if row["class"] in ("transient", "inspect") and (found := _find(answer.message, reasons)):
+        return found
+    return Verdict(row["class"], row.get("code", ""))
+
+
+def _find(message: str, reasons: list[tuple[re.Pattern[str], str, str]]) -> Verdict | None:
+    return next((Verdict(cls, code) for pattern, cls, code in reasons if pattern.search(message)), None)
+
+
+def error_of(verdict: Verdict, area: str, answer: Answer, *, changes_peer: bool = True) -> PeerError:
+    """The error that says this verdict; `area` is the front of its code (`kuaidi100.waybill`).
+
+    A failure of theirs is uncertain for a call that changes the peer: the courier's system may have taken the order.
+    """
+    code, text = f"{area}.{verdict.code}", answer.message[:200]
+    if verdict.cls == "unmapped":
+        hint = f'Add to {__package__.replace(".", "/")}/results.toml under [result]: {answer.code} = {{ class = "…" }}'
+        message = "Kuaidi100 answered with a code nobody mapped"
+        return UnmappedError(code, message, hint=hint, peer_code=answer.code, peer_text=text)
+    failed: type[PeerError] = UncertainError if changes_peer else TransientError
+    error = _ERRORS.get(verdict.cls, failed)
+    message = _MESSAGES.get(verdict.cls, "Kuaidi100 failed for a reason nobody mapped")
+    return error(code, message, peer_code=answer.code, peer_text=text)
+
+
+def contradicts(answer: Answer, verdict: Verdict) -> bool:
+    """A reply whose code says yes and whose flag says no tells nothing."""
+    return verdict.cls == "ok" and not verdict.code and answer.flag is False
+
+
+def text_of(fields: Mapping[str, Any], name: str) -> str:
+    """A text of Kuaidi100's; numbers are read as text, nested values, booleans and null as nothing."""
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return clean_text(str(value))

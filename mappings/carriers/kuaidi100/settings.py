@@ -1,0 +1,192 @@
+"""What Kuaidi100 wants to be told once: who we are, where it pushes to, how parcels are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from urllib.parse import urlsplit
+
+from mappings.carriers.kuaidi100.accounts import PAY_TYPES, Account, Accounts, parse_accounts
+from mappings.connector import Config, Setting, Spec
+from mappings.errors import PermanentError
+
+ORDER_URL = "https://api.kuaidi100.com/label/order"
+QUERY_URL = "https://poll.kuaidi100.com/poll/query.do"
+SUBSCRIBE_URL = "https://poll.kuaidi100.com/poll"
+
+SALT_LENGTH = 32
+WAYBILL_REPEAT_S = 48 * 3600
+QUERY_SPACING_S = 1800
+RESUBSCRIBE_AFTER_S = 1800
+SUBSCRIPTIONS_A_MONTH = 4
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        word = text.strip()
+        if word not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return word
+
+    return parse
+
+
+def _url(text: str) -> str:
+    url = text.strip()
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("must be an address like https://host/path")
+    return url
+
+
+def _salt(text: str) -> str:
+    word = text.strip()
+    if len(word) > SALT_LENGTH:
+        raise ValueError(f"is longer than Kuaidi100's {SALT_LENGTH} characters")
+    return word
+
+
+def _count(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return int(text)
+
+
+SETTINGS = (
+    Setting("environment", "Environment", "环境", "sandbox", parse=_one_of("sandbox", "production")),
+    Setting("key", "Authorisation key (key)", "授权 key", required=True, secret=True, parse=str.strip),
+    Setting("secret", "Secret (secret), signs waybill orders", "secret(面单签名)", required=True, secret=True,
+            parse=str.strip),
+    Setting("customer", "Customer number (customer), signs queries", "customer(查询签名)", required=True, secret=True,
+            parse=str.strip),
+    Setting("salt", "Salt of the pushes: a random word of yours", "推送签名 salt(自定随机词)", required=True,
+            secret=True, parse=_salt),
+    Setting("salt_previous", "Former salt, still accepted on pushes", "旧 salt(回调仍接受)", "", secret=True,
+            parse=_salt),
+    Setting("callback_url", "Our receiver's public address, with its token", "我方回调公网地址(含密令)", required=True,
+            secret=True, parse=_url),
+    Setting("order_url", "Waybill service address", "电子面单接口地址", "", parse=_url),
+    Setting("query_url", "Tracking query address", "实时查询接口地址", "", parse=_url),
+    Setting("subscribe_url", "Subscription address", "订阅接口地址", "", parse=_url),
+    Setting("partner_id", "E-waybill account or monthly account (partnerId)", "电子面单客户号或月结号", "",
+            parse=str.strip),
+    Setting("partner_key", "E-waybill password (partnerKey)", "电子面单密码", "", secret=True, parse=str.strip),
+    Setting("partner_secret", "E-waybill secret (partnerSecret)", "电子面单密钥", "", secret=True, parse=str.strip),
+    Setting("partner_name", "E-waybill account's name (partnerName)", "电子面单客户账户名称", "", parse=str.strip),
+    Setting("net", "Branch (net)", "收件网点", "", parse=str.strip),
+    Setting("code", "E-waybill carrier number (code)", "电子面单承载编号", "", parse=str.strip),
+    Setting("check_man", "Courier's name at the branch (checkMan)", "承载快递员名", "", parse=str.strip),
+    Setting(
+        "pay_type", "Who pays: SHIPPER, CONSIGNEE, MONTHLY, THIRDPARTY", "运费支付:寄付、到付、月结、第三方", "MONTHLY",
+        parse=_one_of(*PAY_TYPES),
+    ),
+    Setting("exp_type", "The courier's product", "快递产品类型", "标准快递", parse=str.strip),
+    Setting("accounts", "Accounts per courier company and branch (TOML or JSON)", "各公司与网点的账号(TOML 或 JSON)",
+            {}, secret=True, parse=parse_accounts),
+    Setting("print_type", "Label: NON none, IMAGE, HTML", "面单:NON不要 IMAGE图片 HTML网页", "NON",
+            parse=_one_of("NON", "IMAGE", "HTML")),
+    Setting("template", "Label template of Kuaidi100's console (tempId)", "面单模板编码", "", parse=str.strip),
+    Setting("max_items", "Most scans taken from one push", "单次推送最多轨迹数", 1000, parse=_count),
+)  # fmt: skip
+
+SPEC = Spec(
+    name="kuaidi100",
+    kind="carrier",
+    title_en="Kuaidi100",
+    title_zh="快递100",
+    settings=SETTINGS,
+    repeat_is_safe=True,
+    repeat_window_s=WAYBILL_REPEAT_S,
+    query_spacing_s=QUERY_SPACING_S,
+    resubscribe_after_s=RESUBSCRIBE_AFTER_S,
+    subscriptions_a_month=SUBSCRIPTIONS_A_MONTH,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kuaidi100Settings:
+    """The parsed settings; see `SETTINGS` for what each means."""
+
+    environment: str
+    key: str
+    secret: str
+    customer: str
+    salt: str
+    salt_previous: str
+    callback_url: str
+    order_url: str
+    query_url: str
+    subscribe_url: str
+    partner_id: str
+    partner_key: str
+    partner_secret: str
+    partner_name: str
+    net: str
+    code: str
+    check_man: str
+    pay_type: str
+    exp_type: str
+    accounts: Accounts
+    print_type: str
+    template: str
+    max_items: int
+
+    @classmethod
+    def of(cls, config: Config) -> Kuaidi100Settings:
+        """Fill in defaults; production has the documented addresses. Raises ValueError with a sentence."""
+        defaults = {setting.name: setting.default for setting in SETTINGS}
+        values = {field.name: config.get(field.name, defaults[field.name]) for field in fields(cls)}
+        for name in ("key", "secret", "customer", "salt", "callback_url"):
+            if not values[name]:
+                raise ValueError(f"kuaidi100: {name} must be set")
+        if values["print_type"] != "NON" and not values["template"]:
+            raise ValueError("kuaidi100: a label (print_type) needs the template of Kuaidi100's console (template)")
+        _fill_in_addresses(values)
+        return cls(**values)
+
+    @property
+    def salts(self) -> tuple[str, ...]:
+        """What a push may be signed with: a subscription keeps the salt that it was made with until it ends."""
+        return (self.salt, self.salt_previous) if self.salt_previous else (self.salt,)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that no record may show."""
+        words = [getattr(self, setting.name) for setting in SETTINGS if setting.secret and setting.name != "accounts"]
+        return (*words, *(word for account in self.accounts.values() for word in account.secrets))
+
+    def account_of(self, shipper_code: str, name: str, area: str) -> Account:
+        """The account that a routing rule named, else the first of this company, else the single settings.
+
+        Raises PermanentError `<area>.account_unknown`.
+        """
+        if name:
+            account = self.accounts.get(name)
+            if account is None or account.shipper != shipper_code:
+                what = "no such account" if account is None else f"it is an account with {account.shipper}"
+                message = f"The account {name!r} was to be used with {shipper_code}, but {what}: correct it in ACCOUNTS"
+                raise PermanentError(f"{area}.account_unknown", f"{message}, or in the routing rule; then retry")
+            return account
+        own = (account for account in self.accounts.values() if account.shipper == shipper_code)
+        return next(own, self._single_account())
+
+    def _single_account(self) -> Account:
+        return Account(
+            **{field.name: getattr(self, field.name) for field in fields(Account) if field.name != "shipper"}
+        )
+
+
+def _fill_in_addresses(values: dict[str, str]) -> None:
+    """Kuaidi100 has no test service, so a sandbox must name the peer that stands in for it."""
+    documented = {"order_url": ORDER_URL, "query_url": QUERY_URL, "subscribe_url": SUBSCRIBE_URL}
+    is_sandbox = values["environment"] == "sandbox"
+    for name, url in documented.items():
+        if is_sandbox and not values[name]:
+            raise ValueError(
+                f"kuaidi100: Kuaidi100 has no test service, every waybill is real. Set environment to production, or "
+                f"{name} to a stand-in"
+            )
+        values[name] = values[name] or url
+    for name in (*documented, "callback_url"):
+        if not is_sandbox and not values[name].startswith("https://"):
+            raise ValueError(f"kuaidi100 {name}: parcels carry personal data, use https:// outside the sandbox")

@@ -1,0 +1,202 @@
+"""Booking: EXP_RECE_CREATE_ORDER, and EXP_RECE_SEARCH_ORDER_RESP where SF holds the order already."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mappings.address import clean_text, complete_region
+from mappings.carriers.sf.service import Answer, field, read_answer, service_call
+from mappings.carriers.sf.settings import SfSettings
+from mappings.carriers.sf.times import write_time
+from mappings.errors import PermanentError, UncertainError, UndecidedError
+from mappings.model import Consignee, Consignor, OrderLine, Waybill, WaybillRequest
+from mappings.wire import Exchange, HttpCall
+
+AREA = "sf.waybill"
+SHIPPER_CODE = "SF"
+
+ORDER_ID_LENGTH = 64
+REMARK_LENGTH, GOODS_NAME_LENGTH = 100, 128
+
+_ORDER_ID = re.compile(r"[0-9A-Za-z_.-]+")
+_MOBILE = re.compile(r"1\d{10}")
+_MASTER, _CHILD = "1", "2"
+_BY_HAND, _REFUSED = "1", "3"
+_WHY_REFUSED = {"1": "it does not collect at the sender's", "2": "it does not deliver to the consignee's address"}
+
+
+def book(request: WaybillRequest, settings: SfSettings) -> Exchange[Waybill]:
+    """Order once under this orderId, or find what was ordered under it before. Raises any PeerError.
+
+    UndecidedError `sf.waybill.awaits_confirmation`: SF's people decide whether they deliver there; the order stands,
+    and the same orderId again brings its number once they have.
+    """
+    reply = yield order_call(request, settings)
+    answer = read_answer(reply, AREA)
+    is_held = answer.verdict.cls == "duplicate"
+    if is_held:
+        reply = yield search_call(request.order_code, settings)
+        answer = read_answer(reply, AREA)
+    if answer.verdict.cls != "ok":
+        raise answer.error(AREA)
+    return _read_waybill(answer, request, settings, adopted=is_held)
+
+
+def order_call(request: WaybillRequest, settings: SfSettings) -> HttpCall:
+    """The order itself. Raises PermanentError (`sf.waybill.*_missing`, `*_refused`), `address.region_*`."""
+    return service_call("book_waybill", "EXP_RECE_CREATE_ORDER", build_order(request, settings), settings)
+
+
+def search_call(order_code: str, settings: SfSettings) -> HttpCall:
+    """The look-up of an order. It counts as a part of the booking: while it is not answered, that is uncertain."""
+    message = {"orderId": order_code, "language": "zh-CN"}
+    return service_call("find_waybill", "EXP_RECE_SEARCH_ORDER_RESP", message, settings)
+
+
+def build_order(request: WaybillRequest, settings: SfSettings) -> dict[str, Any]:
+    """msgData of an order as values; field names and lengths are SF's."""
+    order = request.order
+    _refuse_other_couriers(request, settings)
+    data: dict[str, Any] = {
+        "language": "zh-CN",
+        "orderId": _order_id(request.order_code),
+        "cargoDetails": [_cargo(line) for line in order.lines],
+        "contactInfoList": [
+            _contact(1, request.consignor, "consignor"),
+            _contact(2, order.consignee, "consignee"),
+        ],
+        "monthlyCard": settings.card_of(request.account, AREA),
+        "payMethod": int(settings.pay_method),
+        "expressTypeId": settings.express_type_id,
+        "parcelQty": 1,
+        "isDocall": int(settings.is_docall),
+        "isReturnRoutelabel": 1,
+        "remark": clean_text(order.buyer_note)[:REMARK_LENGTH],
+    }
+    if not data["cargoDetails"]:
+        raise PermanentError(f"{AREA}.goods_missing", "The order has nothing to ship")
+    if order.weight_g > 0:
+        data["totalWeight"] = order.weight_g / 1000
+    if request.pickup_from:
+        data["sendStartTm"] = write_time(request.pickup_from)
+    if order.cod_fen > 0:
+        data["serviceList"] = [_collect(order.cod_fen, settings)]
+    return {name: value for name, value in data.items() if value != ""}
+
+
+def _refuse_other_couriers(request: WaybillRequest, settings: SfSettings) -> None:
+    if request.shipper_code not in ("", SHIPPER_CODE) and not settings.take_all:
+        raise PermanentError(
+            f"{AREA}.courier_refused",
+            f"The shop's shipping method means {request.shipper_code}, and SF ships only as SF. Change the order's "
+            "shipping method in the shop, or set take_all to send such orders by SF all the same",
+        )
+
+
+def _order_id(code: str) -> str:
+    """Our idempotency key: to cut or change it would be to book twice, so an unfit one is refused."""
+    if len(code) > ORDER_ID_LENGTH or not _ORDER_ID.fullmatch(code):
+        raise PermanentError(
+            f"{AREA}.order_code_refused",
+            f"The order code {code!r} must be 1 to {ORDER_ID_LENGTH} of 0-9 A-Z a-z _ . -",
+        )
+    return code
+
+
+def _contact(contact_type: int, party: Consignee | Consignor, side: str) -> dict[str, Any]:
+    region = complete_region(party.address)
+    person = {
+        "contactType": contact_type,
+        "company": clean_text(party.company) if isinstance(party, Consignor) else "",
+        "contact": _wanted(party.name, "name", f"the {side}"),
+        **_phone(party.phone, side),
+        "country": "CN",
+        "province": region.province,
+        "city": region.city,
+        "county": clean_text(region.district),
+        "address": _wanted(party.address.street, "street", f"the {side}"),
+        "postCode": clean_text(party.address.postcode),
+    }
+    return {name: value for name, value in person.items() if value}
+
+
+def _phone(phone: str, side: str) -> dict[str, str]:
+    """A mobile number as mobile, anything else as tel."""
+    text = clean_text(phone)
+    bare = re.sub(r"^(\+|00)86|[\s()-]", "", text)
+    if not re.search(r"\d", text):
+        raise PermanentError(f"{AREA}.phone_missing", f"The {side} has no phone number")
+    return {"mobile": bare} if _MOBILE.fullmatch(bare) else {"tel": text}
+
+
+def _cargo(line: OrderLine) -> dict[str, Any]:
+    goods = {
+        "name": _wanted(line.name, "goods_name", f"line {line.shop_line_id}")[:GOODS_NAME_LENGTH],
+        "count": line.quantity,
+        "unit": "件",
+        "weight": line.weight_g / 1000,
+        "amount": line.price_fen / 100,
+    }
+    return {name: value for name, value in goods.items() if value not in ("", 0)}
+
+
+def _collect(cod_fen: int, settings: SfSettings) -> dict[str, str]:
+    if not settings.cod_card:
+        raise PermanentError(
+            f"{AREA}.cod_card_missing",
+            "The courier is to collect money, and no account is set that SF pays it to: set cod_card, then retry",
+        )
+    return {"name": "COD", "value": f"{cod_fen // 100}.{cod_fen % 100:02d}", "value1": settings.cod_card}
+
+
+def _wanted(text: str, what: str, whose: str) -> str:
+    words = clean_text(text)
+    if not words:
+        raise PermanentError(f"{AREA}.{what}_missing", f"SF wants a {what.replace('_', ' ')}: {whose} has none")
+    return words
+
+
+def _read_waybill(answer: Answer, request: WaybillRequest, settings: SfSettings, *, adopted: bool) -> Waybill:
+    """The waybill in a good answer, unless SF will not deliver, has not decided, or forgot its number."""
+    data = answer.data
+    if field(data, "orderId") not in ("", request.order_code):
+        raise UncertainError(f"{AREA}.other_order", "SF answered for another order than we asked about")
+    decision, remark = field(data, "filterResult"), field(data, "remark")
+    if decision == _REFUSED:
+        why = _WHY_REFUSED.get(remark, "it does not say why")
+        raise PermanentError(
+            f"{AREA}.undeliverable",
+            f"SF took the order and will not carry it: {why}. Book the parcel with another carrier, or ask the buyer "
+            "for another address",
+            peer_code="filterResult 3",
+            peer_text=remark[:200],
+        )
+    if decision == _BY_HAND:
+        raise UndecidedError(
+            f"{AREA}.awaits_confirmation",
+            "SF took the order and decides by hand whether it delivers there; there is no number yet. Nothing is "
+            "booked twice: retry this line later, which only asks SF for its decision, or call SF",
+            retry_after_s=settings.confirm_retry_s,
+            peer_code="filterResult 1",
+        )
+    numbers = _numbers(data.get("waybillNoInfoList"), _MASTER)
+    if len(numbers) != 1:
+        raise UncertainError(f"{AREA}.number_missing", "SF accepted the order but named no single waybill number")
+    children = _numbers(data.get("waybillNoInfoList"), _CHILD)
+    return Waybill(
+        waybill_no=numbers[0],
+        shipper_code=SHIPPER_CODE,
+        order_code=request.order_code,
+        adopted=adopted,
+        estimated_pickup_at=request.pickup_from,
+        sub_waybill_nos=children,
+    )
+
+
+def _numbers(items: object, waybill_type: str) -> tuple[str, ...]:
+    """The numbers of one type; a type that nobody asked for (3, the signed slip that comes back) is none of ours."""
+    listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    found = (field(item, "waybillNo") for item in listed if (field(item, "waybillType") or _MASTER) == waybill_type)
+    return tuple(number for number in found if number)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,9 +19,16 @@ from dotenv import dotenv_values
 from environs import EnvError, FileAwareEnv
 
 from mappings.connector import Setting, Spec
+from mappings.distance import TravelTimes, parse_travel_times
 from mappings.model import Address, Consignor
+from mappings.routing import Routing
+from mappings.routing_rules import parse_routing
+from mappings.wire import parse_base_url
 from sync.clock import BusinessClock, parse_clock
 from sync.registry import UnknownConnector, load_connector
+from sync.secrets_box import KEY, PREFIX, open_secret
+from sync.settings_labels import DEFAULT_PAPER, check_papers
+from sync.settings_stock import StockSettings, read_stock_settings, stock_problems
 
 DEFAULT_DATABASE = "sqlite:///var/ecsync.db"
 DEFAULT_BROKER = "redis://127.0.0.1:6379/0"
@@ -38,7 +45,8 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """One configured counterpart. `key` (`carrier.kdniao`) is its name in steps, queues and metrics."""
+    """One configured counterpart. `key` (`carrier.kdniao`) is its name in steps, queues and metrics. `stock` is a
+    shop's."""
 
     kind: str
     name: str
@@ -47,10 +55,16 @@ class PeerSettings:
     config: Mapping[str, Any] = field(repr=False)
     rate_per_s: float = 0
     read_timeout_s: float = 15
+    stock: StockSettings = field(default_factory=StockSettings)
 
     @property
     def key(self) -> str:
         return f"{self.kind}.{self.name}"
+
+    @property
+    def queries_a_day(self) -> int:
+        """How many tracking queries the account has a day; 0: no limit known."""
+        return self.spec.queries_a_day(self.config)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -81,12 +95,24 @@ class Settings:
     pickup_sweep_interval_s: float
     reconcile_interval_s: float
     stale_pickup_after_s: float
+    still_after_s: float
+    undelivered_after: TravelTimes
+    reconcile_parcels_after_s: float
     review_delay_s: float
+    stock_full_interval_s: float
+    stock_history_days: int
+    receive_after_s: float
     breaker_failures: int
     breaker_probe_s: float
+    routing: Routing
+    failover_after_s: float
     review_channel: str = field(repr=False)
     service_channel: str = field(repr=False)
     callback_token: str = field(repr=False)
+    public_url: str
+    api_token: str = field(repr=False)
+    labels_keep_days: int
+    labels_paper: str
     callback_max_bytes: int
     metrics_dir: str
     startup_wait_s: float
@@ -97,8 +123,13 @@ class Settings:
 
     @property
     def default_carrier(self) -> PeerSettings:
-        """The carrier that new orders go to: the first configured one."""
+        """The carrier that parcels go to when no rule fits, unless the switchboard names another: the first one."""
         return self.carriers[0]
+
+    def stock_erp(self, shop: PeerSettings) -> PeerSettings | None:
+        """The ERP whose figures a shop shows: the one that it names, else the only one there is."""
+        wanted = [erp for erp in self.erps if erp.name == shop.stock.erp] if shop.stock.erp else list(self.erps)
+        return wanted[0] if len(wanted) == 1 else None
 
 
 class _Reader:
@@ -110,6 +141,7 @@ class _Reader:
         self.env._environ = self.environ
         self.problems: dict[str, str] = {}
         self.known: set[str] = set()
+        self.keys = self.get(KEY, default="")
 
     def get(self, name: str, parse: Callable[[str], Any] = str, default: Any = None, *, required: bool = False) -> Any:
         self.known |= {name, f"{name}_FILE"}
@@ -119,7 +151,7 @@ class _Reader:
                 if required:
                     self.problems[name] = "is required and not set"
                 return default
-            return parse(text)
+            return parse(open_secret(text, self.keys) if text.startswith(PREFIX) else text)
         except (ValueError, EnvError) as problem:
             self.problems[name] = str(problem)
             return default
@@ -148,10 +180,20 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _seconds_or_never(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
+
+
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise ValueError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def _token(text: str) -> str:
+    if len(text) < 16:
+        raise ValueError("has fewer than 16 characters; make one with: openssl rand -hex 24")
+    return text
 
 
 def _database(text: str) -> str:
@@ -209,6 +251,7 @@ def _read_peer(reader: _Reader, kind: str, name: str) -> PeerSettings | None:
         config=config,
         rate_per_s=reader.get(f"{prefix}RATE_PER_S", _seconds, spec.rate_per_s),
         read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", _seconds, spec.read_timeout_s),
+        stock=read_stock_settings(reader.get, _seconds_or_never, prefix) if kind == "shop" else StockSettings(),
     )
 
 
@@ -234,6 +277,12 @@ def _read_consignor(reader: _Reader) -> Consignor:
             postcode=text("POSTCODE", required=False),
         ),
     )
+
+
+def _read_routing(reader: _Reader) -> Routing:
+    carriers: tuple[str, ...] = reader.get("ECSYNC_CARRIERS", _names, (), required=True) or ()
+    routing: Routing | None = reader.get("ECSYNC_ROUTING", partial(parse_routing, carriers=carriers))
+    return routing or Routing()
 
 
 def _read_clock(reader: _Reader, environment: str) -> BusinessClock:
@@ -269,20 +318,61 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         pickup_sweep_interval_s=get("ECSYNC_PICKUP_SWEEP_INTERVAL_S", _seconds, 300.0),
         reconcile_interval_s=get("ECSYNC_RECONCILE_INTERVAL_S", _seconds, 60.0),
         stale_pickup_after_s=get("ECSYNC_STALE_PICKUP_AFTER_S", _seconds, 48 * 3600.0),
+        still_after_s=get("ECSYNC_STILL_AFTER_S", _seconds, 72 * 3600.0),
+        undelivered_after=get("ECSYNC_UNDELIVERED_AFTER", parse_travel_times, TravelTimes()),
+        reconcile_parcels_after_s=get("ECSYNC_RECONCILE_PARCELS_AFTER_S", _seconds, 24 * 3600.0),
+        stock_full_interval_s=get("ECSYNC_STOCK_FULL_INTERVAL_S", _seconds, 24 * 3600.0),
+        stock_history_days=get("ECSYNC_STOCK_HISTORY_DAYS", _count, 90),
         review_delay_s=get("ECSYNC_REVIEW_DELAY_S", _seconds, 72 * 3600.0),
+        receive_after_s=get("ECSYNC_RECEIVE_AFTER_S", _seconds_or_never, 0.0),
         breaker_failures=get("ECSYNC_BREAKER_FAILURES", _count, 5),
         breaker_probe_s=get("ECSYNC_BREAKER_PROBE_S", _seconds, 10.0),
+        routing=_read_routing(reader),
+        failover_after_s=get("ECSYNC_FAILOVER_AFTER_S", _seconds_or_never, 600.0),
         review_channel=get("ECSYNC_REVIEW_CHANNEL", default=""),
         service_channel=get("ECSYNC_SERVICE_CHANNEL", default=""),
         callback_token=get("ECSYNC_CALLBACK_TOKEN", default=""),
+        public_url=get("ECSYNC_PUBLIC_URL", parse_base_url, ""),
+        api_token=get("ECSYNC_API_TOKEN", _token, ""),
+        labels_keep_days=get("ECSYNC_LABELS_KEEP_DAYS", _count, 90),
+        labels_paper=get("ECSYNC_LABELS_PAPER", check_papers, DEFAULT_PAPER),
         callback_max_bytes=get("ECSYNC_CALLBACK_MAX_BYTES", _count, 1_000_000),
         metrics_dir=get("ECSYNC_METRICS_DIR", default=""),
         startup_wait_s=get("ECSYNC_STARTUP_WAIT_S", _seconds, 60.0),
     )
     _refuse_unknown(reader)
+    erp_names = tuple(erp.name for erp in settings.erps)
+    reader.problems |= _unguarded(settings) | _unfollowed(settings)
+    reader.problems |= stock_problems({shop.name: shop.stock for shop in settings.shops}, erp_names)
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
+
+
+def _unfollowed(settings: Settings) -> dict[str, str]:
+    """Whoever follows numbers that staff enter must be a carrier that is called."""
+    called = [carrier.name for carrier in settings.carriers if not carrier.spec.by_hand]
+    return {
+        f"ECSYNC_CARRIER_{carrier.name.upper()}_TRACK_BY": f"{name!r} is no carrier that follows numbers: "
+        f"{', '.join(called) or 'there is none'}"
+        for carrier in settings.carriers
+        if carrier.spec.by_hand and (name := carrier.config["track_by"]) and name not in called
+    }
+
+
+SECRET_LENGTH = 16
+
+
+def _unguarded(settings: Settings) -> dict[str, str]:
+    """Where pushes prove nothing of themselves, the receiver's path is the only proof."""
+    unsigned = [carrier.name for carrier in settings.carriers if not carrier.spec.signs_pushes]
+    if not unsigned or len(settings.callback_token) >= SECRET_LENGTH:
+        return {}
+    sentence = (
+        f"pushes of {', '.join(unsigned)} carry no signature: set a random word of at least {SECRET_LENGTH} "
+        "characters, and give it to them as the last part of the push address"
+    )
+    return {"ECSYNC_CALLBACK_TOKEN": sentence}
 
 
 OUTSIDE = (
@@ -291,6 +381,7 @@ OUTSIDE = (
     "ECSYNC_WEB_BIND",
     "ECSYNC_REQUIRE_SERVICES",
     "ECSYNC_BENCH_DATABASE_URL",
+    "ECSYNC_BENCH_SHOP_URL",
 )
 """Variables that other rooms read: the supervisor, gunicorn, the tests, the benchmark."""
 
@@ -300,6 +391,11 @@ def _refuse_unknown(reader: _Reader) -> None:
         if name in OUTSIDE or name.startswith("ECSYNC_TEST_"):
             continue
         reader.problems[name] = "is not a setting we know; check the spelling, or remove it"
+
+
+def read_secrets_key(environ: Mapping[str, str]) -> str:
+    """`ECSYNC_SECRETS_KEY` alone, wherever it is given; empty when it is not. Raises SettingsError."""
+    return str(_Reader(_with_env_file(environ)).keys)
 
 
 def _with_env_file(environ: Mapping[str, str]) -> dict[str, str]:

@@ -72,6 +72,8 @@ class OrderLineRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
     line_no: Mapped[int]
+    parcel_no: Mapped[int] = mapped_column(default=1, server_default="1")
+    """The parcel that holds it; 0 for what is still to be put into one."""
     sku: Mapped[str] = mapped_column(String(80))
     name: Mapped[str] = mapped_column(String(255))
     quantity: Mapped[int]
@@ -89,6 +91,9 @@ class ShipmentRow(Base):
         UniqueConstraint("peer", "order_code"),
         Index("ix_shipments_waybill", "peer", "waybill_no"),
         Index("ix_shipments_awaiting", "pickup_due_from"),
+        Index("ix_shipments_heard", "heard_at"),
+        Index("ix_shipments_moved", "moved_at"),
+        Index("ix_shipments_deadline", "deliver_by"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -111,20 +116,57 @@ class ShipmentRow(Base):
     pickup_due_from: Mapped[datetime | None]
     """Since when the parcel waits for its pickup; None once it is picked up, cancelled or marked stale."""
     stale_since: Mapped[datetime | None]
+    heard_at: Mapped[datetime | None]
+    """When the carrier last told of the parcel (business time); None before its waybill and once it is over."""
+    moved_at: Mapped[datetime | None]
+    """The time of its newest scan or status (business time); None once it is over."""
+    deliver_by: Mapped[datetime | None]
+    """By when it should have arrived (business time); None before the pickup, on its way back, once told or over."""
+    still_since: Mapped[datetime | None]
+    """Since when people know that it does not move; None once it does."""
+    undelivered_since: Mapped[datetime | None]
+    """Since when people know that it is late; None once it moves."""
+    queried_at: Mapped[datetime | None]
+    """When the carrier was last asked about it (machine time): platforms lock out who asks too often."""
     note_id: Mapped[str] = mapped_column(String(40), default="")
+    """The shop's delivery note: staff's own, or ours once `noted_at` says that it was written."""
+    noted_at: Mapped[datetime | None]
+    """When the shop was seen to hold the note with its number (machine time): later looks show what is left."""
+    account: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    """The account at the carrier that a routing rule named; empty: the carrier's own settings."""
+    route_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+    route_avoids: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """What was closed when the parcel was routed, separated by blanks: it does not move back when that opens again."""
 
 
 class LabelRow(Base):
-    """The printable label; apart from the parcel because templates are large."""
+    """The printable label; apart from the parcel because templates are large. Its key: one label a parcel.
+
+    `kind`: html, pdf or png (base64), url. `waybill_no` is the number that stands on it; where the parcel has another
+    one by now, it must not be stuck on. `printed_at` is None while it waits to be printed, also after it was replaced.
+    """
 
     __tablename__ = "labels"
+    __table_args__ = (
+        Index("ix_labels_printed", "printed_at"),
+        Index("ix_labels_stored", "emptied_at", "stored_at"),
+    )
 
     shipment_id: Mapped[int] = mapped_column(ForeignKey("shipments.id"), primary_key=True)
     content: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(8), default="html", server_default="html")
+    waybill_no: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    stored_at: Mapped[datetime]
+    prints: Mapped[int] = mapped_column(default=0, server_default="0")
+    printed_at: Mapped[datetime | None]
+    printed_by: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    emptied_at: Mapped[datetime | None]
+    """When its content was purged: personal data. The counts stay."""
 
 
 class WaybillAliasRow(Base):
-    """A number the carrier replaced; events may still come under it."""
+    """Another number of a parcel; events under it are the parcel's. `kind`: replaced (the carrier gave another one),
+    package (one of several that travel under one waybill), pickup (of the courier's booking alone)."""
 
     __tablename__ = "waybill_aliases"
     __table_args__ = (UniqueConstraint("peer", "waybill_no"),)
@@ -133,6 +175,7 @@ class WaybillAliasRow(Base):
     peer: Mapped[str] = mapped_column(String(48))
     waybill_no: Mapped[str] = mapped_column(String(40))
     shipment_id: Mapped[int] = mapped_column(ForeignKey("shipments.id"))
+    kind: Mapped[str] = mapped_column(String(10), default="replaced", server_default="replaced")
 
 
 class TrackingEventRow(Base):
@@ -290,6 +333,8 @@ class PeerRow(Base):
     state: Mapped[str] = mapped_column(String(10), default="on")
     failures: Mapped[int] = mapped_column(default=0)
     failing_since: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    """Since when no call is made but probes; None while the state is on."""
     probe_at: Mapped[datetime | None]
     cause: Mapped[str] = mapped_column(Text, default="")
 
@@ -302,6 +347,63 @@ class CursorRow(Base):
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     value: Mapped[str] = mapped_column(Text, default="")
     at: Mapped[datetime]
+
+
+class StockLevelRow(Base):
+    """What an ERP said last of one SKU for a shop, and what the shop shows.
+
+    `figures` is by warehouse, empty once a full answer left the SKU out; `available` sums those that count for the
+    shop; `shown` is the shop's own figure, None while the shop does not sell it.
+    """
+
+    __tablename__ = "stock_levels"
+    __table_args__ = (UniqueConstraint("shop", "sku"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop: Mapped[str] = mapped_column(String(40))
+    sku: Mapped[str] = mapped_column(String(80))
+    figures: Mapped[dict[str, Any]]
+    available: Mapped[int | None]
+    shown: Mapped[int | None]
+    updated_at: Mapped[datetime]
+
+
+class StockChangeRow(Base):
+    """One figure that was set in a shop. `actor` is who let it through: ecsync, or the person who approved the run."""
+
+    __tablename__ = "stock_changes"
+    __table_args__ = (
+        Index("ix_stock_changes_sku", "shop", "sku"),
+        Index("ix_stock_changes_changed", "changed_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop: Mapped[str] = mapped_column(String(40))
+    sku: Mapped[str] = mapped_column(String(80))
+    goods_id: Mapped[int]
+    product_id: Mapped[int]
+    before: Mapped[int]
+    after: Mapped[int]
+    available: Mapped[int]
+    changed_at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(40), default="ecsync")
+
+
+class SwitchRow(Base):
+    """What a person switched at the carriers; no row means open. It is in force until `until`, or until resumed.
+
+    `what` is `carrier.kdniao`, `carrier.kdniao/ZTO` (a courier company), `carrier.kdniao/south` (an account), or
+    `default`. `mode` is paused or draining, for `default` the key of the carrier.
+    """
+
+    __tablename__ = "switches"
+
+    what: Mapped[str] = mapped_column(String(80), primary_key=True)
+    mode: Mapped[str] = mapped_column(String(48))
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(40))
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
 
 
 class AuditRow(Base):

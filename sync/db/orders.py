@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from mappings.model import Address, Consignee, Order, OrderLine, Queue
@@ -18,8 +18,13 @@ _HEADER_NUMBERS = ("cod_fen", "shipping_fee_fen", "discount_fen", "user_id")
 _LINE_DETAILS = ("shop_line_id", "attributes", "goods_id", "product_id", "package_id", "is_gift")
 
 
-def write_order(session: Session, order: Order, row: OrderRow | None = None) -> OrderRow:
-    """Store an order as read from the shop, new or over the row it had; lines are replaced."""
+LATER = 0
+"""The parcel number of lines that are owed and in no parcel yet."""
+
+
+def write_order(session: Session, order: Order, row: OrderRow | None = None, *, parcel_no: int = 1) -> OrderRow:
+    """Store an order as read from the shop, new or over the row it had: its lines are those of this parcel and of
+    later ones; what earlier parcels hold stays."""
     now = utc_now()
     if row is None:
         row = OrderRow(shop=order.shop, shop_order_id=order.shop_order_id, received_at=now)
@@ -27,19 +32,28 @@ def write_order(session: Session, order: Order, row: OrderRow | None = None) -> 
     row.order_sn, row.queue, row.content_hash = order.order_sn, str(order.queue), order.content_hash
     row.header, row.total_fen = _header(order), order.total_fen
     row.placed_at, row.paid_at, row.updated_at = order.placed_at, order.paid_at, now
-    if row.id is not None:
-        session.execute(delete(OrderLineRow).where(OrderLineRow.order_id == row.id))
+    first_no = 1 if row.id is None else _clear_lines(session, row.id, parcel_no)
     session.flush()
-    session.add_all(_line_row(row.id, number, line) for number, line in enumerate(order.lines, 1))
+    owed = [(parcel_no, line) for line in order.lines] + [(LATER, line) for line in order.later_lines]
+    session.add_all(_line_row(row.id, number, *line) for number, line in enumerate(owed, first_no))
     return row
+
+
+def _clear_lines(session: Session, order_id: int, parcel_no: int) -> int:
+    """Forget this parcel's lines and those of no parcel yet; returns the next free line number."""
+    mine = (OrderLineRow.order_id == order_id, OrderLineRow.parcel_no.in_((parcel_no, LATER)))
+    session.execute(delete(OrderLineRow).where(*mine))
+    kept = select(func.coalesce(func.max(OrderLineRow.line_no), 0)).where(OrderLineRow.order_id == order_id)
+    return session.execute(kept).scalar_one() + 1
 
 
 _LINES = select(OrderLineRow).where(OrderLineRow.order_id == bindparam("wanted_order")).order_by(OrderLineRow.line_no)
 
 
-def read_order(session: Session, row: OrderRow) -> Order:
-    """The order as it was read from the shop."""
-    lines = session.execute(_LINES, {"wanted_order": row.id}).scalars()
+def read_order(session: Session, row: OrderRow, parcel_no: int = 0) -> Order:
+    """The order as it was read from the shop: with the lines of one parcel, or with all of them for 0."""
+    rows = session.execute(_LINES, {"wanted_order": row.id}).scalars()
+    lines = [line for line in rows if parcel_no in (0, line.parcel_no)]
     header = row.header
     who = header["consignee"]
     return Order(
@@ -63,11 +77,15 @@ def private_texts(order: Order) -> tuple[str, ...]:
     return tuple(text for text in (who.name, who.phone, who.address.street, who.email) if text)
 
 
+def find_shipments(session: Session, order_id: int) -> list[ShipmentRow]:
+    """The order's parcels, by number."""
+    wanted = select(ShipmentRow).where(ShipmentRow.order_id == order_id).order_by(ShipmentRow.parcel_no)
+    return list(session.execute(wanted).scalars())
+
+
 def find_shipment(session: Session, order_id: int) -> ShipmentRow | None:
     """The order's first parcel."""
-    return session.execute(
-        select(ShipmentRow).where(ShipmentRow.order_id == order_id).order_by(ShipmentRow.parcel_no).limit(1)
-    ).scalar_one_or_none()
+    return next(iter(find_shipments(session, order_id)), None)
 
 
 def find_by_sn(session: Session, order_sn: str, shop: str | None = None) -> list[OrderRow]:
@@ -87,10 +105,11 @@ def _header(order: Order) -> dict[str, Any]:
     }
 
 
-def _line_row(order_id: int, number: int, line: OrderLine) -> OrderLineRow:
+def _line_row(order_id: int, number: int, parcel_no: int, line: OrderLine) -> OrderLineRow:
     return OrderLineRow(
         order_id=order_id,
         line_no=number,
+        parcel_no=parcel_no,
         sku=line.sku,
         name=line.name,
         quantity=line.quantity,

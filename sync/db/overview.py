@@ -27,8 +27,10 @@ from sync.db.models import (
 from sync.db.steps import UNFINISHED
 from sync.redaction import mask, redact
 
-OWED_SINCE = case((StepRow.name == "remind_review", StepRow.not_before), else_=StepRow.created_at)
-"""Since when a step is owed; a reminder is written down days before its time."""
+OWED_SINCE = case(
+    (StepRow.name.in_(("remind_review", "subscribe", "query_parcel")), StepRow.not_before), else_=StepRow.created_at
+)
+"""Since when a step is owed; a reminder is written down days before its time, and a carrier may let us wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,11 @@ def _account(value: str, at: datetime) -> Account:
     numbers = {name: int(said[name]) for name in ("paid", "in_flight", "done", "with_person", "difference")}
     unseen = set(said.get("unseen", ())) - set(said.get("unaccounted", ()))
     return Account(**numbers, unseen=len(unseen), at=at)
+
+
+def read_stock_runs(session: Session) -> dict[str, datetime]:
+    """When each shop's stock was last brought up to date."""
+    return {shop: at for shop, (_, at) in read_cursors(session, "stock_synced.").items()}
 
 
 def read_polls(session: Session) -> dict[str, datetime]:

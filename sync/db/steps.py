@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, StepRow, UtcDateTime
-from sync.db.session import count_changed
+from sync.db.session import count_changed, insert_into
 
 UNFINISHED = ("owed", "running", "parked")
 
@@ -43,10 +43,12 @@ class StepBook:
         parcel_no: int = 0,
         not_before: datetime | None = None,
         again: bool = False,
+        revives: bool = False,
         is_first: bool = False,
     ) -> None:
-        """Owe a step once; a step that stands there already stays as it is, unless `again` and it is over.
+        """Owe a step once; a step that stands there already stays as it is.
 
+        Unless `again` and it is over, or `revives` and it was dropped.
         `is_first` says that none can stand there: the order or parcel is new in this very transaction.
         """
         now = utc_now()
@@ -58,12 +60,39 @@ class StepBook:
                 order_id=order_id, parcel_no=parcel_no, name=name, peer=peer, shipment_id=shipment_id, created_at=now
             )
             self.session.add(row)
-        elif not (again and row.state in ("done", "dropped")):
+        elif not ((again and row.state == "done") or ((again or revives) and row.state == "dropped")):
             return
         row.state, row.attempts, row.losses = "owed", 0, 0
         row.not_before, row.finished_at, row.created_at = due, None, now
         row.enqueued_at = now if due <= now else None
         if due <= now:
+            self.wake(order_id, peer)
+
+    def owe_again(self, name: str, peer: str, parcels: Sequence[tuple[int, int, int]]) -> None:
+        """Owe one step of each parcel (order id, shipment id, parcel number) anew, in few statements; an unfinished
+        one stays as it is."""
+        if not parcels:
+            return
+        now = utc_now()
+        over = (
+            StepRow.name == name,
+            StepRow.peer == peer,
+            StepRow.shipment_id.in_([shipment_id for _, shipment_id, _ in parcels]),
+            StepRow.state.not_in(UNFINISHED),
+        )
+        fresh: dict[str, Any] = {"state": "owed", "attempts": 0, "losses": 0, "is_uncertain": False}
+        fresh |= {"not_before": now, "enqueued_at": now, "created_at": now}
+        self.session.execute(
+            update(StepRow).where(*over).values(finished_at=None, **fresh),
+            execution_options={"synchronize_session": False},
+        )
+        rows = [
+            {"name": name, "peer": peer, "order_id": order_id, "shipment_id": shipment_id, "parcel_no": parcel_no}
+            for order_id, shipment_id, parcel_no in parcels
+        ]
+        new = insert_into(self.session.get_bind().dialect.name, StepRow).on_conflict_do_nothing()
+        self.session.execute(new, [{**row, **fresh} for row in rows])
+        for order_id, _, _ in parcels:
             self.wake(order_id, peer)
 
     def wake(self, order_id: int, peer: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TypeVar, cast
+from uuid import uuid4
 
 import requests
 from limits import RateLimitItemPerSecond
@@ -17,7 +18,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from requests.adapters import HTTPAdapter
 
 from mappings.errors import AuthError, PeerError, TransientError, UncertainError
-from mappings.wire import Exchange, HttpCall, HttpReply
+from mappings.wire import Exchange, HttpCall, HttpReply, Stamp
 from sync.clock import utc_now
 from sync.metrics import Counters
 from sync.peers import PeerDoor
@@ -89,46 +90,89 @@ class Gateway:
     def run(self, peer_key: str, exchange: Exchange[T], context: CallContext) -> T:
         """Drive an exchange to its result; raises the connector's PeerError, or PeerAway when nothing was sent."""
         peer = self._peers[peer_key]
-        reply: HttpReply | None = None
         pending: _Sent | None = None
         while True:
             try:
-                call = exchange.send(reply) if reply is not None else next(exchange)
+                call = pending.answer(exchange) if pending else next(exchange)
             except StopIteration as end:
-                self._close(peer, pending, context, None)
+                self._close(peer, pending, context, pending.error if pending else None)
                 return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped here
             except PeerError as error:
                 self._close(peer, pending, context, error)
                 raise
-            self._close(peer, pending, context, None)
+            self._close(peer, pending, context, pending.error if pending else None)
             pending = self._send(peer, call)
-            if pending.error:
-                exchange.close()
-                self._close(peer, pending, context, pending.error)
-                raise pending.error
-            reply = pending.reply
-            context.peer_date = reply.headers.get("date", "") if reply else ""
+            context.peer_date = pending.reply.headers.get("date", "") if pending.reply else ""
 
     def observe(self, peer_key: str, operation: str, work: Callable[[], T], context: CallContext) -> T:
-        """Do something at a peer that is not reached by HTTP (a shop's database), with the same door and record."""
+        """Do something at a peer in as many calls as it takes (a shop), with one door, one record and one metric.
+
+        Calls over HTTP go out by `drive`. What is not a PeerError passes unrecorded: nothing is known of the peer.
+        """
         self._pass_door(peer_key)
         started, clock = utc_now(), time.monotonic()
-        error: PeerError | None = None
         try:
             result = work()
-        except PeerError as failure:
-            error = failure
+        except PeerError as error:
+            _redact_error(error, context.private, self._peers[peer_key].secrets)
+            self._record_work(peer_key, operation, context, started, time.monotonic() - clock, error)
+            raise
+        self._record_work(peer_key, operation, context, started, time.monotonic() - clock, None)
+        return result
+
+    def _record_work(
+        self,
+        peer_key: str,
+        operation: str,
+        context: CallContext,
+        started: datetime,
+        seconds: float,
+        error: PeerError | None,
+    ) -> None:
+        outcome, code, said = (error.outcome, error.code, str(error)) if error else ("ok", "", "")
+        self._counters.count_call(peer_key, operation, outcome, is_retry=context.try_no > 1, seconds=seconds)
+        duration_ms = round(seconds * 1000)
+        context.attempts.append(Attempt(peer_key, operation, started, duration_ms, outcome, code, 0, "", said))
+        self._tell_door(peer_key, error)
+
+    def line(self, peer_key: str) -> PeerLine:
+        """The way out for a shop that is reached by HTTP."""
+        return PeerLine(self, peer_key)
+
+    def drive(self, peer_key: str, exchange: Exchange[T]) -> T:
+        """Drive an exchange to its result, without door, metric or attempt row: whoever uses it is in `observe`.
+
+        Timeouts, size limit, rate limit and redaction of secrets hold as in `run`; raises the connector's PeerError,
+        or PeerAway when the rate limit leaves no turn.
+        """
+        peer = self._peers[peer_key]
+        secrets = peer.secrets
+        try:
+            call = next(exchange)
+            while True:
+                secrets = (*peer.secrets, *call.secrets)
+                self._take_turn(peer)
+                try:
+                    reply = self._reply_to(peer, call.sealed(_new_stamp()))
+                except PeerError as error:
+                    call = exchange.throw(error)
+                else:
+                    call = exchange.send(reply)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped here
+        except PeerError as error:
+            _redact_error(error, (), secrets)
             raise
         finally:
-            seconds = time.monotonic() - clock
-            outcome = error.outcome if error else "ok"
-            self._counters.count_call(peer_key, operation, outcome, is_retry=context.try_no > 1, seconds=seconds)
-            said = redact(str(error), private=context.private) if error else ""
-            code = error.code if error else ""
-            duration_ms = round(seconds * 1000)
-            context.attempts.append(Attempt(peer_key, operation, started, duration_ms, outcome, code, 0, "", said))
-            self._tell_door(peer_key, error)
-        return result
+            exchange.close()
+
+    def _reply_to(self, peer: PeerSettings, call: HttpCall) -> HttpReply:
+        """A failure on the way is the error that it means."""
+        deadline = time.monotonic() + peer.spec.connect_timeout_s + peer.read_timeout_s
+        try:
+            return self._exchange(peer, call, deadline)
+        except requests.RequestException as failure:
+            raise _transport_error(peer, call, failure) from None
 
     def _pass_door(self, peer_key: str) -> None:
         closed = self._door.ask(peer_key)
@@ -136,7 +180,9 @@ class Gateway:
             raise PeerAway(peer_key, closed.reason, closed.until)
 
     def _tell_door(self, peer_key: str, error: PeerError | None) -> None:
-        if isinstance(error, TransientError | UncertainError):
+        if error is not None and error.peer_is_well:
+            self._door.succeeded(peer_key)
+        elif isinstance(error, TransientError | UncertainError):
             self._door.failed(peer_key, str(error))
         elif isinstance(error, AuthError):
             self._door.refused(peer_key, str(error))
@@ -146,13 +192,14 @@ class Gateway:
     def _send(self, peer: PeerSettings, call: HttpCall) -> _Sent:
         self._pass_door(peer.key)
         self._take_turn(peer)
+        call = call.sealed(_new_stamp())
         started, clock = utc_now(), time.monotonic()
-        reply, error = None, None
+        came: HttpReply | PeerError
         try:
-            reply = self._exchange(peer, call, clock + peer.spec.connect_timeout_s + peer.read_timeout_s)
-        except requests.RequestException as failure:
-            error = _transport_error(peer, call, failure)
-        return _Sent(call, reply, error, started, time.monotonic() - clock)
+            came = self._reply_to(peer, call)
+        except PeerError as failure:
+            came = failure
+        return _Sent(call, came, started, time.monotonic() - clock)
 
     def _take_turn(self, peer: PeerSettings) -> None:
         """Wait a moment for the rate limit: a worker of this peer's queue has nothing better to do."""
@@ -187,8 +234,7 @@ class Gateway:
         """Record the call that just ended and tell the door how it went; the error's texts are redacted in place."""
         secrets = (*peer.secrets, *(sent.call.secrets if sent else ()))
         if error is not None:
-            error.peer_text = redact(error.peer_text, private=context.private, secrets=secrets)
-            error.message = redact(error.message, private=context.private, secrets=secrets)
+            _redact_error(error, context.private, secrets)
         if sent is None:
             return
         outcome = error.outcome if error else "ok"
@@ -237,12 +283,38 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerLine:
+    """The way out to one peer; a `sync.shops.port.Line`."""
+
+    gateway: Gateway
+    peer_key: str
+
+    def run(self, exchange: Exchange[T]) -> T:
+        return self.gateway.drive(self.peer_key, exchange)
+
+
+@dataclass(frozen=True, slots=True)
 class _Sent:
     call: HttpCall
-    reply: HttpReply | None
-    error: PeerError | None
+    came: HttpReply | PeerError
     started_at: datetime
     seconds: float
+
+    @property
+    def reply(self) -> HttpReply | None:
+        return None if isinstance(self.came, PeerError) else self.came
+
+    @property
+    def error(self) -> PeerError | None:
+        return self.came if isinstance(self.came, PeerError) else None
+
+    def answer(self, exchange: Exchange[T]) -> HttpCall:
+        """Give the exchange what came back; returns the next call that it wants."""
+        return exchange.throw(self.came) if isinstance(self.came, PeerError) else exchange.send(self.came)
+
+
+def _new_stamp() -> Stamp:
+    return Stamp(utc_now(), str(uuid4()))
 
 
 class _RateLimiter:
@@ -265,6 +337,12 @@ class _RateLimiter:
             if isinstance(problem, self._storage.base_exceptions):
                 return 0  # the limit's store is away: the peer's own limit still protects the peer
             raise
+
+
+def _redact_error(error: PeerError, private: Iterable[str], secrets: Iterable[str]) -> None:
+    """In place: the same error is recorded, logged and shown."""
+    error.peer_text = redact(error.peer_text, private=private, secrets=secrets)
+    error.message = redact(error.message, private=private, secrets=secrets)
 
 
 def _transport_error(peer: PeerSettings, call: HttpCall, failure: requests.RequestException) -> PeerError:
@@ -290,7 +368,9 @@ def _never_connected(failure: BaseException) -> bool:
 
 
 def _request_text(call: HttpCall) -> str:
-    return f"{call.method} {call.url}\n{readable(call.body, call.headers.get('Content-Type', ''))}"
+    # Names of headers know no case; a form that is not decoded hides names and phones from the mask.
+    kind = next((value for name, value in call.headers.items() if name.lower() == "content-type"), "")
+    return f"{call.method} {call.url}\n{readable(call.body, kind)}"
 
 
 def _reply_text(sent: _Sent) -> str:

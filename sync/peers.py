@@ -1,7 +1,8 @@
 """The door to each peer: a breaker in the database, so that all workers see the same state.
 
 A peer that fails `failures` times in a row is away: calls wait, uncounted, and one probe is let through at a time.
-A peer that refuses our credentials is probed rarely. The first success opens the door again.
+A peer that refuses our credentials is probed rarely. The first success opens the door again. A peer that a person
+paused stays closed until that person, or its time, says otherwise.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
@@ -33,6 +35,14 @@ class Closed:
     until: datetime
 
 
+class Pauses(Protocol):
+    """What a person switched off."""
+
+    def pause_of(self, peer: str) -> Closed | None: ...
+
+    def paused_peers(self, session: Session) -> list[str]: ...
+
+
 class PeerDoor:
     """Asks and tells how a peer stands. `on_recovered` and `on_refused` run inside the transaction that saw it."""
 
@@ -44,18 +54,23 @@ class PeerDoor:
         probe_s: float = 10.0,
         on_recovered: Callable[[Session, str, datetime], None] | None = None,
         on_refused: Callable[[Session, str, str], None] | None = None,
+        pauses: Pauses | None = None,
     ) -> None:
         self._database = database
         self._failures = failures
         self._probe_s = probe_s
         self._on_recovered = on_recovered
         self._on_refused = on_refused
+        self._pauses = pauses
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[float, PeerRow | None]] = {}
         self._answered: dict[str, float] = {}
 
     def ask(self, peer: str) -> Closed | None:
         """None when a call may be made; a peer that is away lets one caller through at each probe time."""
+        pause = self._pauses.pause_of(peer) if self._pauses else None
+        if pause is not None:
+            return pause
         row = self._row(peer)
         if row is None or row.state == "on" or row.probe_at is None:
             return None
@@ -68,7 +83,8 @@ class PeerDoor:
     def closed(self, session: Session) -> list[str]:
         """The peers that no call may be made to now; one whose probe is due is not among them."""
         wanted = select(PeerRow.peer).where(PeerRow.state != "on", PeerRow.probe_at > utc_now())
-        return list(session.execute(wanted).scalars())
+        paused = self._pauses.paused_peers(session) if self._pauses else []
+        return [*session.execute(wanted).scalars(), *paused]
 
     def succeeded(self, peer: str) -> None:
         """The peer answered; writes only when it had been failing."""
@@ -82,7 +98,7 @@ class PeerDoor:
                 return
             was_closed, since = current.state != "on", current.failing_since
             current.state, current.failures, current.failing_since = "on", 0, None
-            current.probe_at, current.cause = None, ""
+            current.probe_at, current.closed_at, current.cause = None, None, ""
             if was_closed and self._on_recovered:
                 self._on_recovered(session, peer, since or utc_now())
         self._forget(peer)
@@ -95,7 +111,7 @@ class PeerDoor:
             row.failing_since = row.failing_since or utc_now()
             row.cause = cause
             if row.failures >= self._failures and row.state == "on":
-                row.state = "away"
+                row.state, row.closed_at = "away", utc_now()
                 row.probe_at = utc_now() + timedelta(seconds=self._probe_s)
         self._forget(peer)
 
@@ -104,6 +120,7 @@ class PeerDoor:
         with self._database.writing() as session:
             row = self._ensure(session, peer)
             is_news = row.state != "refused"
+            row.closed_at = row.closed_at or utc_now()
             row.state, row.cause = "refused", cause
             row.failing_since = row.failing_since or utc_now()
             row.probe_at = utc_now() + timedelta(seconds=REFUSED_PROBE_S)

@@ -11,6 +11,8 @@ PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
 LANDLINE = re.compile(r"(?<!\d)(0\d{2,3})-?\d{3,4}(\d{4})(?!\d)")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 HIDDEN = "•••"
+TOKEN = re.compile(r'(token\\*"\s*:\s*\\*")[^"\\]+', re.IGNORECASE)
+"""A key that a peer hands out in its JSON, also where that JSON stands in another."""
 
 
 def mask(text: str) -> str:
@@ -32,6 +34,7 @@ def redact(text: str, *, private: Iterable[str] = (), secrets: Iterable[str] = (
         escaped = json.dumps(word)[1:-1]
         if escaped != word:
             text = text.replace(escaped, mask(word))
+    text = TOKEN.sub(rf"\1{HIDDEN}", text)
     text = CONTROL.sub("\ufffd", text)  # peers send anything; PostgreSQL stores no NUL, and a log is for reading
     return LANDLINE.sub(r"\1****\2", PHONE.sub(r"\1****\2", text))
 

@@ -16,6 +16,7 @@ from sync.peers import PeerDoor
 from sync.registry import load_connector
 from sync.settings import PeerSettings, Settings
 from sync.shops.port import Shop
+from sync.switchboard import Switchboard
 
 
 class Runtime:
@@ -27,12 +28,14 @@ class Runtime:
         if counters is None and settings.metrics_dir:
             share_counters(settings.metrics_dir)
         self.counters = counters or Counters()
+        self.switchboard = Switchboard(self.database, failover_after_s=settings.failover_after_s)
         self.door = PeerDoor(
             self.database,
             failures=settings.breaker_failures,
             probe_s=settings.breaker_probe_s,
             on_recovered=desk.resume_after_outage,
             on_refused=desk.report_refused_peer,
+            pauses=self.switchboard,
         )
         self.gateway = Gateway(settings.peers, self.door, self.counters, settings.limits_url)
         self.notifier = Notifier(settings)
@@ -55,6 +58,8 @@ class Runtime:
 
     def _open_shop(self, peer: PeerSettings) -> Shop:
         make: Callable[..., Shop] = load_connector("shop", peer.connector)
+        if peer.spec.over_http:
+            return make(peer.name, peer.config, self.gateway.line(peer.key))
         return make(peer.name, peer.config)
 
     def peer(self, key: str) -> PeerSettings:

@@ -9,21 +9,27 @@ import hashlib
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import InvalidOperation
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from pymysql.constants import FIELD_TYPE
+from pymysql.converters import conversions
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from mappings.errors import PeerError, PermanentError, TransientError
 
+T = TypeVar("T")
+
 LOCK_WAIT_S = 10
 _RECYCLE_S = 60
 """A connection older than this is not used again: a shop's server sees no connection grow old."""
+_TEXTS = (FIELD_TYPE.VAR_STRING, FIELD_TYPE.VARCHAR, FIELD_TYPE.STRING, FIELD_TYPE.BLOB)
 _TRUSTED_S = 1.0
 """A connection that idled for longer is asked whether it still lives before it is used."""
 
@@ -46,8 +52,20 @@ _READ_ONLY = (
     (1290, 1792, 1836),
     ("read_only", "the database is read-only; point the DSN at the primary server"),
 )
-_REFUSED = _MISSING | {number: what for numbers, what in (_DENIED, _NO_RIGHT, _READ_ONLY) for number in numbers}
+_CRASHED = (
+    (126, 127, 144, 145, 1034, 1035, 1194, 1195),
+    ("table_crashed", "a table is marked as crashed; the shop's operator must run REPAIR TABLE, then retry"),
+)
+_OLD_SERVER = (
+    (1115, 1273),
+    ("charset_unknown", "the server is too old for utf8mb4; add ?charset=utf8 to the DSN"),
+)
+_REFUSED = _MISSING | {
+    number: what for numbers, what in (_DENIED, _NO_RIGHT, _READ_ONLY, _CRASHED, _OLD_SERVER) for number in numbers
+}
+UNDECODABLE = "ecshop.db.text_undecodable"
 _SQLITE = (
+    ("Could not decode", "text_undecodable", "a row holds bytes that are no text"),
     ("no such table", "table_missing", _MISSING[1146][1]),
     ("no such column", "column_missing", _MISSING[1054][1]),
     ("readonly database", "read_only", "the database file is read-only; give this user the right to write it"),
@@ -99,7 +117,11 @@ class ShopDatabase:
     def reading(self) -> Iterator[Connection]:
         """Each statement sees the newest rows: a transaction would keep one snapshot."""
         with _own_errors(self.shop), self._reading.connect() as connection:
-            yield connection
+            try:
+                yield connection
+            except UnicodeDecodeError:  # the driver stopped in the middle of an answer
+                connection.invalidate()
+                raise
 
     @contextmanager
     def writing(self, order_id: int) -> Iterator[Connection]:
@@ -174,7 +196,13 @@ def _connect_args(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"timeout": 30}
     strict = "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
-    return {"connect_timeout": 5, "read_timeout": 60, "write_timeout": 60, "init_command": strict}
+    limits = {"connect_timeout": 5, "read_timeout": 60, "write_timeout": 60}
+    return {**limits, "init_command": strict, "conv": {**conversions, **dict.fromkeys(_TEXTS, _as_text)}}
+
+
+def _as_text(value: bytes | str) -> str:
+    """A shop's text may stand in a column that was made binary, so that four-byte characters fit into it."""
+    return value if isinstance(value, str) else value.decode()
 
 
 def _take_sqlite_lock_at_begin(engine: Engine) -> None:
@@ -197,6 +225,21 @@ def _own_errors(shop: str) -> Iterator[None]:
         raise as_peer_error(error, shop) from None
     except SQLAlchemyError as error:
         raise PermanentError("ecshop.db.refused", f"shop {shop}: {type(error).__name__}") from None
+    except (UnicodeDecodeError, InvalidOperation):
+        raise PermanentError(UNDECODABLE, f"shop {shop}: a row holds bytes that are no text, or no number") from None
+
+
+def sparing(ids: Sequence[int], read: Callable[[Sequence[int]], list[T]], spoiled: Callable[[int], list[T]]) -> list[T]:
+    """What `read` gives of these ids; one whose rows cannot be decoded goes to `spoiled` and spares the others."""
+    try:
+        return read(ids)
+    except PermanentError as error:
+        if error.code != UNDECODABLE:
+            raise
+    if len(ids) == 1:
+        return spoiled(ids[0])
+    half = len(ids) // 2
+    return [*sparing(ids[:half], read, spoiled), *sparing(ids[half:], read, spoiled)]
 
 
 def as_peer_error(error: DBAPIError, shop: str) -> PeerError:
@@ -211,6 +254,11 @@ def as_peer_error(error: DBAPIError, shop: str) -> PeerError:
         )
     slug, remedy = _REFUSED.get(number, ("refused", f"the database refused a {type(error).__name__}"))
     return PermanentError(f"ecshop.db.{slug}", f"shop {shop}: {remedy}", peer_code=str(number))
+
+
+def is_unwritable_text(error: DBAPIError) -> bool:
+    """A table's character set has no place for a sign of the text (MySQL's 1366)."""
+    return error.orig is not None and error.orig.args[:1] == (1366,)
 
 
 def _from_sqlite(said: str, shop: str) -> PeerError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Select, Table, and_, bindparam, exists, or_, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Connection, Select, Table, and_, bindparam, or_, select
 
 from mappings.shops.ecshop.rows import Note, OrderRows, Row, is_package
 from mappings.shops.ecshop.status import (
@@ -16,9 +16,11 @@ from mappings.shops.ecshop.status import (
     GROUP_BUY_SUCCEEDED,
     OPEN_ORDER,
     OPEN_SHIPPING,
+    UNSENT_SHIPPING,
     NoteStatus,
     OrderStatus,
     PayStatus,
+    ShippingStatus,
 )
 from sync.shops.ecshop_tables import EcshopTables
 
@@ -36,7 +38,8 @@ _ORDER = names("""
     goods_amount shipping_fee insure_fee pay_fee pack_fee card_fee money_paid surplus order_amount tax discount
 """)
 _JUDGED = names("""
-    order_id order_sn order_status shipping_status pay_status pay_id pay_name add_time invoice_no
+    order_id order_sn user_id order_status shipping_status pay_status pay_id pay_name add_time invoice_no
+    extension_code extension_id goods_amount
 """)
 """What a standing or a write is judged by."""
 _LINE = names("""
@@ -80,62 +83,80 @@ def select_cod_pay_ids(tables: EcshopTables) -> Select[Any]:
     return select(payment.pay_id).where(payment.is_cod == 1)
 
 
-def select_orders(tables: EcshopTables) -> Select[Any]:
-    return _pick(tables.order_info, _ORDER)
+UNUSUAL_STATES = tuple(
+    (order, shipping)
+    for order in (OrderStatus.UNCONFIRMED, OrderStatus.SPLITED, OrderStatus.SPLITING_PART)
+    for shipping in (OPEN_SHIPPING if order == OrderStatus.UNCONFIRMED else (ShippingStatus.UNSHIPPED,))
+)
+"""Paid but not confirmed; split but on no note: no page of ECShop leaves an order so, only a foreign hand does."""
+USUAL_STATES = tuple(
+    (order, shipping) for order in OPEN_ORDER for shipping in OPEN_SHIPPING if (order, shipping) not in UNUSUAL_STATES
+)
 
 
-def open_condition(
-    tables: EcshopTables, desk: Desk, *, accept_paying: bool, stored_floor: int | None
-) -> ColumnElement[bool]:
-    """Every order the rules might take, and none that has nothing left: shipped ones with a discount line stay at
-    shipping_status 4 for ever and would make each sweep longer."""
+def find_open_ids(
+    connection: Connection,
+    tables: EcshopTables,
+    desk: Desk,
+    states: Sequence[tuple[int, int]],
+    *,
+    accept_paying: bool,
+    stored_floor: int | None,
+) -> list[int]:
+    """The ids of all orders in these states that the rules might take, ascending, and of none that has nothing left:
+    shipped ones with a discount line stay at shipping_status 4 for ever.
+
+    One short statement for each pair of states, because order_info has an index on each state alone: for two equal
+    ones the server intersects the indexes, for lists it would read the whole history (and lock it, on MyISAM).
+    """
+    common = {"cod_pay_ids": sorted(desk.cod_pay_ids), "floor": stored_floor or 0}
+    found: list[int] = []
+    for order_status, shipping_status in states:
+        query = _select_open_ids(tables, accept_paying, shipping_status in UNSENT_SHIPPING)
+        state = {"of_order": int(order_status), "of_shipping": int(shipping_status)}
+        found += connection.scalars(query, common | state)
+    return sorted(found)
+
+
+@lru_cache(maxsize=4 * _SHOPS)
+def _select_open_ids(tables: EcshopTables, accept_paying: bool, may_lack_lines: bool) -> Select[Any]:
     order = tables.order_info.c
     paid = [PayStatus.PAYED, PayStatus.PAYING] if accept_paying else [PayStatus.PAYED]
-    return and_(
-        order.shipping_status.in_(OPEN_SHIPPING),
-        order.order_status.in_((OrderStatus.UNCONFIRMED, *OPEN_ORDER)),
-        or_(
-            order.pay_status.in_(paid),
-            and_(
-                order.order_status.in_(OPEN_ORDER),
-                or_(order.pay_id.in_(desk.cod_pay_ids), order.pay_name.in_(COD_NAMES)),
-            ),
-        ),
-        or_(_has_unsent(tables), _has_open_note(tables), ~_has_lines(tables)),
-        *([order.add_time >= stored_floor] if stored_floor is not None else []),
+    is_cod = or_(order.pay_id.in_(bindparam("cod_pay_ids", expanding=True)), order.pay_name.in_(COD_NAMES))
+    lacks_lines = [~_has_lines(tables)] if may_lack_lines else []
+    return select(order.order_id).where(
+        order.order_status == bindparam("of_order"),
+        order.shipping_status == bindparam("of_shipping"),
+        or_(order.pay_status.in_(paid), and_(order.order_status != OrderStatus.UNCONFIRMED, is_cod)),
+        or_(_has_unsent(tables), _has_open_note(tables), *lacks_lines),
+        order.add_time >= bindparam("floor"),
     )
 
 
+def _has(key: Column[Any], tables: EcshopTables, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether the order has such a row. An EXISTS would let the server read the other table whole instead."""
+    row = select(key).where(key.table.c.order_id == tables.order_info.c.order_id, *conditions).limit(1)
+    return row.scalar_subquery().is_not(None)
+
+
 def _has_lines(tables: EcshopTables) -> ColumnElement[bool]:
-    return exists().where(tables.order_goods.c.order_id == tables.order_info.c.order_id)
+    return _has(tables.order_goods.c.rec_id, tables)
 
 
 def _has_unsent(tables: EcshopTables) -> ColumnElement[bool]:
     line = tables.order_goods.c
-    return exists().where(
-        line.order_id == tables.order_info.c.order_id,
-        line.is_real == 1,
-        line.goods_id > 0,
-        line.goods_number > line.send_number,
-    )
+    return _has(line.rec_id, tables, line.is_real == 1, line.goods_id > 0, line.goods_number > line.send_number)
 
 
 def _has_open_note(tables: EcshopTables) -> ColumnElement[bool]:
     note = tables.delivery_order.c
-    return exists().where(
-        note.order_id == tables.order_info.c.order_id,
-        note.status == NoteStatus.OPEN,
-        or_(note.invoice_no.is_(None), note.invoice_no == ""),
-    )
+    is_unnumbered = or_(note.invoice_no.is_(None), note.invoice_no == "")
+    return _has(note.delivery_id, tables, note.status == NoteStatus.OPEN, is_unnumbered)
 
 
-def next_page(
-    connection: Connection, tables: EcshopTables, condition: ColumnElement[bool], after: int, size: int
-) -> list[Row]:
-    """The next order_info rows by order_id; the only order that paging may rely on."""
-    order_id = tables.order_info.c.order_id
-    query = select_orders(tables).where(condition, order_id > after).order_by(order_id).limit(size)
-    return _rows(connection, query)
+def read_orders(connection: Connection, tables: EcshopTables, ids: Collection[int]) -> list[Row]:
+    """These orders' rows with every column that an order is read from."""
+    return _rows(connection, _select_in(tables.order_info, _ORDER, "order_id", "order_id"), ids)
 
 
 def read_judged(
@@ -191,21 +212,26 @@ def read_catalogue(
     lines: Sequence[Row],
     items: Sequence[Row] = (),
     *,
-    with_goods: bool = True,
+    with_brands: bool = False,
 ) -> Catalogue:
-    """The goods, products and packages that these lines and notes' items name.
-
-    Without goods, only those of packages are read: a line holds its own name and number.
-    """
+    """The goods, products and packages that these lines and notes' items name."""
     package_ids = {line["goods_id"] for line in lines if is_package(line)}
     packages = _grouped(connection, tables.package_goods, _PART, "package_id", package_ids, order_by="goods_id")
     parts = [part for some in packages.values() for part in some]
     things = [*(line for line in lines if not is_package(line)), *items, *parts]
-    goods_ids = {item["goods_id"] for item in (things if with_goods else parts)}
-    goods = _by_id(connection, tables.goods, _GOODS, "goods_id", goods_ids)
+    goods_ids = {item["goods_id"] for item in things}
+    query = _select_branded(tables) if with_brands else _select_in(tables.goods, _GOODS, "goods_id", "goods_id")
+    goods = {row["goods_id"]: row for row in _rows(connection, query, goods_ids)}
     product_ids = {item["product_id"] or 0 for item in things} - {0}
     products = _by_id(connection, tables.products, ("product_id", "product_sn"), "product_id", product_ids)
     return goods, products, packages
+
+
+@lru_cache(maxsize=_SHOPS)
+def _select_branded(tables: EcshopTables) -> Select[Any]:
+    goods, brand = tables.goods.c, tables.brand.c
+    query = _pick(tables.goods, _GOODS).add_columns(brand.brand_name).where(goods.goods_id.in_(_ids()))
+    return query.outerjoin_from(tables.goods, tables.brand, goods.brand_id == brand.brand_id)
 
 
 def read_notes(

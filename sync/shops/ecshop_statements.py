@@ -29,6 +29,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
 from mappings.shops.ecshop.rows import Note, OrderRows, Row
 from mappings.shops.ecshop.status import (
@@ -41,8 +42,10 @@ from mappings.shops.ecshop.status import (
     ShippingStatus,
     is_paid,
 )
+from mappings.shops.ecshop.text import narrowings
 from mappings.shops.ecshop.times import to_stored
 from mappings.shops.ecshop.writeback import NoteItem, Raise, moved, refuse, stock_taken
+from sync.shops.ecshop_db import is_unwritable_text
 from sync.shops.ecshop_read import (
     names,
     read_catalogue,
@@ -55,9 +58,8 @@ from sync.shops.ecshop_read import (
 from sync.shops.ecshop_settings import ShopSettings
 from sync.shops.ecshop_tables import EcshopTables
 
-NOTE_LENGTH = 255
-"""order_action.action_note"""
 _SHOPS = 64
+_NARROWINGS = 3
 
 _COPIED = names("""
     order_sn order_id add_time shipping_id shipping_name user_id consignee country province city district
@@ -104,8 +106,8 @@ class OrderWriter:
         return replace(rows, notes=notes.get(self.order_id, ()))
 
     def with_catalogue(self, rows: OrderRows) -> OrderRows:
-        """With the packages' contents and the product numbers: what a new note is made of."""
-        goods, products, packages = read_catalogue(self.connection, self.tables, rows.lines, with_goods=False)
+        """With the packages' contents, the product numbers and the brands: what a new note is made of."""
+        goods, products, packages = read_catalogue(self.connection, self.tables, rows.lines, with_brands=True)
         return replace(rows, goods=goods, products=products, packages=packages)
 
     def cod_pay_ids(self, order: Row) -> frozenset[int]:
@@ -116,9 +118,11 @@ class OrderWriter:
 
     def has_action(self, number: str, *, place: int) -> bool:
         """Whether the log already says this of this number: the last statement of a write, so its completion."""
+        return any(note.split()[-1:] == [number] for note in self.action_notes(place=place))
+
+    def action_notes(self, *, place: int) -> list[str]:
         bound = {"of_order": self.order_id, "of_place": place}
-        notes = self.connection.scalars(_select_action_notes(self.tables), bound)
-        return any(note.split()[-1:] == [number] for note in notes)
+        return list(self.connection.scalars(_select_action_notes(self.tables), bound))
 
     def last_action(self) -> tuple[int, int] | None:
         row = self.connection.execute(_select_last_action(self.tables), {"of_order": self.order_id}).first()
@@ -135,7 +139,7 @@ class OrderWriter:
             "action_note": note,
             "log_time": self.stored_now,
         }
-        self.connection.execute(_insert_into(self.tables.order_action), values)
+        self._insert(self.tables.order_action, values)
 
     def set_preparing(self) -> bool:
         """Unshipped to preparing, if the order is still confirmed and payable; False when it is not."""
@@ -176,7 +180,7 @@ class OrderWriter:
             "product_id": item.product_id,
             "product_sn": item.product_sn,
             "goods_name": item.goods_name,
-            "brand_name": "",
+            "brand_name": item.brand_name,
             "goods_sn": item.goods_sn,
             "is_real": 1,
             "extension_code": item.extension_code,
@@ -184,7 +188,7 @@ class OrderWriter:
             "send_number": item.send_number,
             "goods_attr": item.goods_attr,
         }
-        self.connection.execute(_insert_into(self.tables.delivery_goods), values)
+        self._insert(self.tables.delivery_goods, values)
 
     def raise_sent(self, change: Raise) -> None:
         """Raise a send_number from the value it was judged by; raises TransientError when it moved."""
@@ -208,6 +212,12 @@ class OrderWriter:
         same = self.tables.order_info.c.invoice_no == old_numbers
         if not self._update_order(and_(self._is_open(), same), values | {"invoice_no": numbers}):
             raise moved(self.order_id)
+
+    def set_received(self) -> bool:
+        """Shipped to received; False when the order changed meanwhile. What a courier collected is not booked."""
+        order = self.tables.order_info.c
+        is_shipped = and_(order.shipping_status == ShippingStatus.SHIPPED, order.order_status.in_(OPEN_ORDER))
+        return self._update_order(is_shipped, {"shipping_status": ShippingStatus.RECEIVED})
 
     def put_number(self, note_id: int, number: str) -> None:
         """Give a staff-made note its number, if it has none and is unshipped."""
@@ -246,6 +256,19 @@ class OrderWriter:
         """Whether ECShop's admin would subtract stock at shipping, and it is ours to do so."""
         values = {row.code: row.value for row in self.connection.execute(_select_stock_rule(self.tables))}
         return self.settings.keep_stock and values.get("use_storage") == "1" and values.get("stock_dec_time") == "0"
+
+    def _insert(self, table: Table, values: Mapping[str, Any]) -> None:
+        """What the table's character set lacks becomes a question mark; without that the whole row were refused."""
+        texts = {name: narrowings(value) for name, value in values.items() if isinstance(value, str)}
+        for step in range(_NARROWINGS):
+            row = {**values, **{name: some[min(step, len(some) - 1)] for name, some in texts.items()}}
+            try:
+                self.connection.execute(_insert_into(table), row)
+            except DBAPIError as error:
+                if step == _NARROWINGS - 1 or not is_unwritable_text(error):
+                    raise
+            else:
+                return
 
     def _finds(self, change: _Lessening) -> bool:
         """A deleted goods row must not keep the note from being shipped: the statement joins what it changes."""

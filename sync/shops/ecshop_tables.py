@@ -100,6 +100,9 @@ class EcshopTables:
     shipping: Table
     payment: Table
     shop_config: Table
+    brand: Table
+    users: Table
+    account_log: Table
 
 
 def ecshop_tables(
@@ -127,6 +130,9 @@ def ecshop_tables(
         shipping=table("shipping", *_shipping()),
         payment=table("payment", *_payment()),
         shop_config=table("shop_config", *_shop_config()),
+        brand=table("brand", _key("brand_id", mysql.SMALLINT(5, unsigned=True)), _text("brand_name", 60)),
+        users=table("users", *_users()),
+        account_log=table("account_log", *_account_log()),
     )
 
 
@@ -277,6 +283,7 @@ def _goods() -> list[Any]:
         *(_tiny(name, default) for name, default in (("is_on_sale", 1), ("is_shipping", 0), ("is_delete", 0))),
         _time("add_time"),
         _time("last_update"),
+        *(_int(name, mysql.INTEGER(11), -1) for name in ("give_integral", "rank_integral")),
         _small("suppliers_id", None, null=True),
         _index("goods_sn"),
     ]
@@ -363,4 +370,28 @@ def _shop_config() -> list[Any]:
         Column("value", Text, nullable=False),
         _tiny("sort_order", 1),
         UniqueConstraint("code"),
+    ]
+
+
+def _users() -> list[Any]:
+    """A member's points; who the member is stays unread."""
+    return [
+        _key("user_id"),
+        _text("user_name", 60),
+        *_money("user_money", "frozen_money"),
+        *(_time(name) for name in ("pay_points", "rank_points")),
+        UniqueConstraint("user_name"),
+    ]
+
+
+def _account_log() -> list[Any]:
+    return [
+        _key("log_id"),
+        _medium("user_id"),
+        *_money("user_money", "frozen_money"),
+        *(_int(name, mysql.MEDIUMINT(9)) for name in ("rank_points", "pay_points")),
+        _time("change_time"),
+        _text("change_desc", 255),
+        _tiny("change_type"),
+        _index("user_id"),
     ]

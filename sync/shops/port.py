@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mappings.connector import ParcelToWrite
-from mappings.model import Order
+from mappings.model import Order, StockChange, StockLine, StockMode
+from mappings.wire import Exchange
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class Finding:
     remedy: str = ""
 
 
+class Line(Protocol):
+    """The way out to a shop that is reached by HTTP: the third argument of such a shop (`Spec.over_http`)."""
+
+    def run(self, exchange: Exchange[T]) -> T:
+        """Drive an exchange to its result; raises its PeerErrors."""
+        ...
+
+
 class Shop(Protocol):
     """One configured shop. Every method opens and ends its own connection use; none holds a transaction open.
 
@@ -70,6 +81,10 @@ class Shop(Protocol):
         """How the shop sees each of these orders now; every id asked for is in the answer."""
         ...
 
+    def read_hashes(self, shop_order_ids: Sequence[str]) -> Mapping[str, str]:
+        """The content hash of each of these orders as it stands, whatever its state; those gone are left out."""
+        ...
+
     def find_id(self, order_sn: str) -> str | None:
         """The shop's id for an order number, or None."""
         ...
@@ -88,6 +103,31 @@ class Shop(Protocol):
 
     def paid_ids(self, now: datetime) -> Iterable[str]:
         """Ids of all settled orders in the open queues: the shop's side of the conservation check."""
+        ...
+
+    def read_numbers(self, shop_order_id: str) -> tuple[str, ...]:
+        """The waybill numbers that the shop's shipped delivery notes of an order carry, staff's and ours."""
+        ...
+
+    def mark_received(self, shop_order_id: str, now: datetime) -> None:
+        """Show a shipped order as received (确认收货). Idempotent; no effect on an order that is not shipped."""
+        ...
+
+    def add_remark(self, shop_order_id: str, text: str, now: datetime) -> None:
+        """Write a line into the order's log that staff see; its states stay. The same text is written once."""
+        ...
+
+    def stock_mode(self) -> StockMode:
+        """What the shop's stock figures mean, by the shop's own configuration."""
+        ...
+
+    def read_stock(self) -> Iterator[StockLine]:
+        """What the shop shows of everything it sells that a parcel can hold; virtual cards and deleted goods are left
+        out. All figures are read before what is unshipped: what is ordered meanwhile must make a change fail."""
+        ...
+
+    def write_stock(self, changes: Sequence[StockChange], now: datetime) -> tuple[StockChange, ...]:
+        """Set figures, each only if it still is what it was; returns those that were set."""
         ...
 
     def check(self, now: datetime) -> list[Finding]:

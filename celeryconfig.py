@@ -74,9 +74,12 @@ task_default_exchange = "ecsync"
 task_default_routing_key = SWEEPS
 
 
+_TO_ONE_PEER = ("tasks.orders.", "tasks.polling.", "tasks.stock.", "tasks.sweeps.reconcile")
+
+
 def route_by_peer(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> Any:
     """What talks to one peer goes to that peer's queue: the task's last argument. So a slow shop delays no relay."""
-    if not name.startswith(("tasks.orders.", "tasks.polling.", "tasks.sweeps.reconcile")) or not (args or kwargs):
+    if not name.startswith(_TO_ONE_PEER) or not (args or kwargs):
         return None
     return {"queue": kwargs.get("peer") if kwargs and "peer" in kwargs else args[-1]}
 
@@ -89,7 +92,7 @@ task_routes = (
     },
 )
 
-imports = ("tasks.orders", "tasks.callbacks", "tasks.polling", "tasks.sweeps")
+imports = ("tasks.orders", "tasks.callbacks", "tasks.polling", "tasks.stock", "tasks.sweeps")
 
 
 def _every(task: str, seconds: float, *args: str) -> dict[str, Any]:
@@ -108,10 +111,18 @@ beat_schedule = {
         for shop in _settings.shops
     },
     "relay": _every("tasks.sweeps.relay", _settings.relay_interval_s),
-    "overdue pickups": _every("tasks.sweeps.pickups", _settings.pickup_sweep_interval_s),
+    "closed carriers": _every("tasks.sweeps.move_parcels", 2.0),
+    "parcels": _every("tasks.sweeps.parcels", _settings.pickup_sweep_interval_s),
     **{
         f"reconcile {shop.key}": _every("tasks.sweeps.reconcile", _settings.reconcile_interval_s, shop.key)
         for shop in _settings.shops
     },
+    **{
+        f"stock {shop.key}": _every("tasks.stock.sync", shop.stock.interval_s, shop.key)
+        for shop in _settings.shops
+        if shop.stock.interval_s
+    },
+    # hourly, so that a day's restarts of beat never put it off for ever; it finds nothing 23 times
+    "old labels": _every("tasks.sweeps.labels", 3600.0),
     "heartbeat": _every("tasks.sweeps.heartbeat", 20.0),
 }

@@ -91,6 +91,17 @@ def close_exceptions(session: Session, subject: str, resolution: str, *, code: s
     return _resolve(session, session.execute(wanted).scalars().all(), "ecsync", resolution)
 
 
+def retell(session: Session, subject: str, message: str, *, code: str) -> None:
+    """Say anew what lies open on the desk about a subject; what was resolved stays so."""
+    wanted = (
+        select(ExceptionRow)
+        .join(ExceptionGroupRow)
+        .where(ExceptionRow.subject == subject, ExceptionRow.resolved_at.is_(None), ExceptionGroupRow.code == code)
+    )
+    for row in session.execute(wanted).scalars():
+        row.message = message
+
+
 def _resolve(session: Session, rows: Sequence[ExceptionRow], by: str, resolution: str) -> int:
     now = utc_now()
     for row in rows:

@@ -72,6 +72,33 @@ class Counters:
         self.finished = Counter(
             "ecsync_steps_finished", "Steps done or parked", ("name", "peer", "result"), registry=self.registry
         )
+        self.routed = Counter(
+            "ecsync_parcels_routed",
+            "Parcels by the rule and carrier they went to",
+            ("rule", "peer"),
+            registry=self.registry,
+        )
+        self.moved = Counter(
+            "ecsync_parcels_moved",
+            "Parcels moved before any carrier was asked",
+            ("source", "target"),
+            registry=self.registry,
+        )
+        self.queries = Counter(
+            "ecsync_parcel_queries", "Queries about parcels, by reason", ("peer", "reason"), registry=self.registry
+        )
+        self.lost_pushes = Counter(
+            "ecsync_lost_pushes",
+            "Scans older than an hour that a query brought and no push",
+            ("peer",),
+            registry=self.registry,
+        )
+        self.stock_changes = Counter(
+            "ecsync_stock_changes", "Stock figures set or overtaken", ("shop", "result"), registry=self.registry
+        )
+        self.stock_runs = Counter(
+            "ecsync_stock_runs", "Stock runs by what became of them", ("shop", "result"), registry=self.registry
+        )
 
     def count_call(self, peer: str, operation: str, outcome: str, *, is_retry: bool, seconds: float) -> None:
         self.calls.labels(peer, operation, outcome, "retry" if is_retry else "first").inc()

@@ -71,7 +71,7 @@ def _wait_for_broker(seconds: float) -> None:
             ) from None
 
 
-EVERY_SECOND = ("tasks.sweeps.relay", "tasks.sweeps.heartbeat")
+EVERY_SECOND = ("tasks.sweeps.relay", "tasks.sweeps.move_parcels", "tasks.sweeps.heartbeat")
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Task
 
+from sync.services.move_parcels import probe as ask_again
 from sync.services.run_steps import run_steps
 from tasks.app import app, runtime
 from tasks.policy import RETRY, publish
@@ -31,6 +32,12 @@ def push(self: Task[Any, Any], order_id: int, peer: str) -> None:
 def write_back(self: Task[Any, Any], order_id: int, peer: str) -> None:
     """Write to the shop what it must show of the order."""
     _serve(self, order_id, peer)
+
+
+@app.task(name="tasks.orders.probe")
+def probe(peer: str) -> None:
+    """Ask a carrier that was away whether it is back; its orders have gone elsewhere."""
+    ask_again(runtime(), peer)
 
 
 @app.task(name="tasks.orders.notify", bind=True, **RETRY)

@@ -1,4 +1,4 @@
-"""What must happen though nothing triggers it: lost messages, overdue pickups, conservation, the heartbeat."""
+"""What must happen though nothing triggers it: lost messages and pushes, overdue parcels, conservation, heartbeat."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from celery import Task
 from mappings.errors import PeerError
 from sync.db.cursors import set_cursor
 from sync.gateway import PeerAway
+from sync.services import move_parcels as move_service
 from sync.services import relay as relay_service
+from sync.services.labels import empty_old_labels
 from sync.services.reconcile import reconcile_shop
-from sync.services.sweep_pickups import sweep_pickups
+from sync.services.sweep_parcels import sweep_parcels
 from tasks.app import app, runtime
 from tasks.policy import publish
 
@@ -28,10 +30,19 @@ def relay(self: Task[Any, Any]) -> None:
         self.app.send_task("tasks.callbacks.apply", args=(inbox_id,))
 
 
-@app.task(name="tasks.sweeps.pickups", bind=True)
-def pickups(self: Task[Any, Any]) -> None:
-    """Find parcels whose pickup is overdue."""
-    publish(self, sweep_pickups(runtime()))
+@app.task(name="tasks.sweeps.move_parcels", bind=True, send_events=False)
+def move_parcels(self: Task[Any, Any]) -> None:
+    """Move what closed carriers are owed to the next rule, and have those probed that nobody asks any more."""
+    found = move_service.move_parcels(runtime())
+    publish(self, found.wakes)
+    for peer in found.probes:
+        self.app.send_task("tasks.orders.probe", args=(peer,), expires=10)
+
+
+@app.task(name="tasks.sweeps.parcels", bind=True)
+def parcels(self: Task[Any, Any]) -> None:
+    """Find parcels whose pickup is overdue, that do not move, that are late, or that nothing was heard of."""
+    publish(self, sweep_parcels(runtime()).wakes)
 
 
 @app.task(name="tasks.sweeps.reconcile", throws=(PeerError, PeerAway))
@@ -40,6 +51,13 @@ def reconcile(shop: str) -> None:
     account = reconcile_shop(runtime(), shop)
     if account.difference:
         log.error("%s: %d paid orders are nowhere: %s", shop, account.difference, ", ".join(account.unaccounted))
+
+
+@app.task(name="tasks.sweeps.labels")
+def labels() -> None:
+    """Empty the labels that are older than the retention time."""
+    if emptied := empty_old_labels(runtime()):
+        log.info("emptied %d labels past their retention time", emptied)
 
 
 @app.task(name="tasks.sweeps.heartbeat", send_events=False)

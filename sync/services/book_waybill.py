@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from mappings.errors import DuplicateError, PermanentError
-from mappings.model import Waybill, WaybillRequest
-from sync.db.models import LabelRow, OrderRow, ShipmentRow, TrackingEventRow
-from sync.db.orders import set_status
+from mappings.errors import AuthError, DuplicateError, PermanentError
+from mappings.model import Order, Waybill, WaybillRequest
+from sync.clock import utc_now
+from sync.db.models import AttemptRow, OrderRow, ShipmentRow, StepRow, TrackingEventRow
+from sync.db.orders import set_status, write_order
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
+from sync.services.labels import store_label
+from sync.services.numbers import is_replaced, remember_packages
+from sync.services.parcels import adopt_shipped, move_parcel
+from sync.services.pause_account import pause_account
+from sync.services.pickup import owe_pickup
+from sync.services.route import Moved, settle_route, wait_while_paused
+from sync.services.subscribe import follower_of, owe_subscription
 from sync.services.track import adopt_orphans
 from sync.services.withdraw import tell_booked_after_withdrawal, withdraw_order
 from sync.services.work import Work
 from sync.shops.port import Standing
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """The shop no longer owes this parcel, so none was booked."""
+class Booked:
+    """The waybill, and the order as the shop shows it now where that is not what we held."""
+
+    waybill: Waybill
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotOwed:
+    """The shop no longer owes this parcel, so none was booked; `numbers` are those under which staff shipped it."""
 
     standing: Standing
+    numbers: tuple[str, ...] = ()
 
 
-def perform(rt: Runtime, work: Work) -> Waybill | Withdrawn:
+def perform(rt: Runtime, work: Work) -> Booked | NotOwed | Moved:
     """Ask the carrier under the parcel's own order code, so that a repeat adopts what the first call brought."""
     shipment = _shipment(work)
-    standing = _ask_shop(rt, work)
-    if standing is not Standing.OWED and not work.may_have_happened:
-        return Withdrawn(standing)
+    order, edited = work.order, None
+    if work.may_have_happened:
+        wait_while_paused(rt, work, shipment)
+    else:
+        found = _look_again(rt, work)
+        if isinstance(found, NotOwed):
+            return found
+        if not _is_same(found, work.order):
+            order = edited = found
+        settled = settle_route(rt, work, shipment, order)
+        if isinstance(settled, Moved):
+            return settled
+        shipment = settled
     request = WaybillRequest(
         order_code=shipment.order_code,
         reference=f"shipment:{shipment.id}",
         shipper_code=shipment.shipper_code,
-        order=work.order,
+        order=order,
         consignor=rt.settings.consignor,
+        account=shipment.account,
     )
+    _refuse_late_repeat(rt, work, shipment)
     try:
         waybill = rt.gateway.run(work.peer, rt.carriers[work.peer].book_waybill(request), work.calls)
+    except AuthError as refusal:
+        if refusal.account:
+            pause_account(rt, work.peer, refusal)
+        raise
     except DuplicateError:
         adopted = _find_pushed(rt, shipment)
         if adopted is None:
@@ -47,48 +84,143 @@ def perform(rt: Runtime, work: Work) -> Waybill | Withdrawn:
         waybill = adopted
     if not waybill.waybill_no:
         raise PermanentError("waybill.number_missing", "The carrier accepted the order but gave no waybill number")
-    return waybill
+    return Booked(waybill, edited)
 
 
-def record(rt: Runtime, book: StepBook, work: Work, result: Waybill | Withdrawn) -> None:
+def record(rt: Runtime, book: StepBook, work: Work, result: Booked | NotOwed | Moved) -> None:
     """Store the waybill; from now on the shop is owed its number and the parcel waits for its pickup."""
-    order = book.session.get_one(OrderRow, work.order_id)
-    if isinstance(result, Withdrawn):
-        withdraw_order(book, order, result.standing)
-        return
     shipment = book.session.get_one(ShipmentRow, _shipment(work).id, with_for_update=True)
-    now = rt.clock.now()
-    shipment.waybill_no = result.waybill_no
-    shipment.shipper_code = result.shipper_code or shipment.shipper_code
-    shipment.carrier_order_no = result.carrier_order_no
-    shipment.booked_at = now
-    shipment.estimated_pickup_at = result.estimated_pickup_at
-    shipment.estimated_delivery_at = result.estimated_delivery_at
-    # After an uncertain first try the carrier may have pushed scans before its answer reached us: these stand.
-    if shipment.status == "unknown":
-        shipment.status, shipment.status_at = "info_received", now
-        set_status(order, "info_received")
-    if shipment.pickup_at is None:
-        shipment.pickup_due_from = now
-    if result.label:
-        label = {"shipment_id": shipment.id, "content": result.label}
-        book.session.execute(rt.database.insert_new(LabelRow), label)
+    # Read under the parcel's lock: whoever withdraws the order meanwhile either sees this waybill or is seen here.
+    order = book.session.get_one(OrderRow, work.order_id)
+    if isinstance(result, NotOwed):
+        _let_go(rt, book, order, result)
+        return
+    if isinstance(result, Moved):
+        _leave(rt, book, order, shipment, work, result)
+        return
+    if result.order is not None:
+        write_order(book.session, result.order, order, parcel_no=shipment.parcel_no)
+        shipment.note_id = result.order.note_id
+    take_waybill(rt, book, order, shipment, result.waybill)
+
+
+def take_waybill(rt: Runtime, book: StepBook, order: OrderRow, shipment: ShipmentRow, waybill: Waybill) -> None:
+    """Store the waybill of a locked parcel, whoever issued it, and owe what follows from it."""
+    _store(rt, book, order, shipment, waybill)
+    if waybill.label_problem:
+        log.warning("order %s: waybill without its label: %s", order.order_sn, waybill.label_problem)
     if order.state == "withdrawn":
         tell_booked_after_withdrawal(book, order, shipment)
         return
     shop = f"shop.{order.shop}"
     book.owe("write_note", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
-    if rt.settings.ship_on == "waybill" or shipment.pickup_at is not None:
+    by_hand, is_followed = rt.peer(shipment.peer).spec.by_hand, bool(follower_of(rt, shipment.peer))
+    if not is_followed:  # nobody will tell of a pickup, so nobody waits for one
+        shipment.pickup_due_from = shipment.heard_at = None
+    if rt.settings.ship_on == "waybill" or shipment.pickup_at is not None or not is_followed:
         book.owe("write_shipped", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
+    owe_subscription(rt, book, shipment, is_own=not by_hand)
     adopt_orphans(rt, book, shipment)
+    if not by_hand:
+        owe_pickup(rt, book, shipment)
 
 
-def _ask_shop(rt: Runtime, work: Work) -> Standing:
-    """The order may have been cancelled since it was read; a waybill costs money."""
-    shop, order_id = f"shop.{work.order.shop}", work.order.shop_order_id
-    return rt.gateway.observe(
-        shop, "read_standing", lambda: rt.shops[shop].read_standings([order_id])[order_id], work.calls
+def _store(rt: Runtime, book: StepBook, order: OrderRow, shipment: ShipmentRow, result: Waybill) -> None:
+    now = rt.clock.now()
+    if not is_replaced(book.session, shipment, result.waybill_no):
+        shipment.waybill_no = result.waybill_no
+        shipment.shipper_code = result.shipper_code or shipment.shipper_code
+    remember_packages(book.session, shipment, result.sub_waybill_nos)
+    shipment.carrier_order_no = result.carrier_order_no
+    shipment.booked_at = shipment.heard_at = now
+    shipment.estimated_pickup_at = result.estimated_pickup_at
+    shipment.estimated_delivery_at = result.estimated_delivery_at
+    # After an uncertain first try the carrier may have pushed scans before its answer reached us: these stand.
+    if shipment.status == "unknown":
+        shipment.status, shipment.status_at = "info_received", now
+        if order.state != "withdrawn":
+            set_status(order, "info_received")
+    if shipment.pickup_at is None:
+        shipment.pickup_due_from = now
+    if result.label:
+        store_label(rt, book.session, shipment, result)
+
+
+def _let_go(rt: Runtime, book: StepBook, order: OrderRow, result: NotOwed) -> None:
+    if order.state == "withdrawn":
+        return
+    if result.standing is Standing.SHIPPED:
+        adopt_shipped(rt, book, order, result.numbers, rt.clock.now())
+    else:
+        withdraw_order(book, order, result.standing)
+
+
+def _leave(rt: Runtime, book: StepBook, order: OrderRow, shipment: ShipmentRow, work: Work, result: Moved) -> None:
+    """No carrier was asked: the step here is over, and the next carrier is owed one, unless the order is withdrawn."""
+    step = book.session.get_one(StepRow, work.step_id)
+    step.state, step.last_message = "dropped", result.choice.reason
+    if order.state != "withdrawn":
+        move_parcel(rt, book, shipment, result.choice)
+
+
+def _look_again(rt: Runtime, work: Work) -> Order | NotOwed:
+    """The order may have been cancelled, edited or shipped since it was read; a waybill costs money."""
+    key, order_id = f"shop.{work.order.shop}", work.order.shop_order_id
+    shop = rt.shops[key]
+    found = rt.gateway.observe(key, "read_one", lambda: shop.read_one(order_id, rt.clock.now()), work.calls)
+    if isinstance(found, Order):
+        return found
+    if found is not None:
+        raise PermanentError(found.code, f"Order {work.order_sn} changed in the shop: {found.reason}")
+    standing = rt.gateway.observe(key, "read_standing", lambda: shop.read_standings([order_id])[order_id], work.calls)
+    if standing is Standing.OWED:
+        raise PermanentError(
+            "order.nothing_left_to_ship",
+            f"The shop owes order {work.order_sn}, but all its goods stand on delivery notes that carry a number. "
+            "No waybill was booked. Ship those notes in the shop's admin, or remove the number; then retry",
+        )
+    numbers: tuple[str, ...] = ()
+    if standing is Standing.SHIPPED:
+        numbers = rt.gateway.observe(key, "read_numbers", lambda: shop.read_numbers(order_id), work.calls)
+    return NotOwed(standing, numbers)
+
+
+def _is_same(found: Order, held: Order) -> bool:
+    """What a waybill and its delivery note are made of has not changed."""
+    return (found.content_hash, found.note_id, found.line_quantities()) == (
+        held.content_hash,
+        held.note_id,
+        held.line_quantities(),
     )
+
+
+def _refuse_late_repeat(rt: Runtime, work: Work, shipment: ShipmentRow) -> None:
+    """Raise PermanentError when the carrier may have forgotten an order that it perhaps took: a repeat would be new."""
+    window_s = rt.carriers[work.peer].spec.repeat_window_s
+    if not work.may_have_happened or not window_s:
+        return
+    # A call lasts, and clocks differ: the last lease's length before the promise ends counts as after it.
+    if utc_now() < _first_tried_at(rt, work) + timedelta(seconds=window_s - rt.settings.lease_s):
+        return
+    raise PermanentError(
+        "waybill.outcome_unknown",
+        f"Order {work.order_sn} was sent to {work.peer} as {shipment.order_code} and the answer never came. That was "
+        "so long ago that a repeat could bring a second waybill, so nothing was sent now. Look for that order code in "
+        "the carrier's console; if there is none, order the waybill there by hand. Put its number on the delivery note "
+        "in the shop's admin, ship it there, and resolve this line",
+    )
+
+
+def _first_tried_at(rt: Runtime, work: Work) -> datetime:
+    """When the oldest order of unknown outcome went out. A lost worker left no record of it: then since it was owed."""
+    tried = select(func.min(AttemptRow.started_at)).where(
+        AttemptRow.step_id == work.step_id,
+        AttemptRow.operation == "book_waybill",
+        AttemptRow.outcome == "uncertain",
+    )
+    with rt.database.reading() as session:
+        step, first = session.get_one(StepRow, work.step_id), session.scalar(tried)
+        return first if first is not None and not step.losses else step.created_at
 
 
 def _find_pushed(rt: Runtime, shipment: ShipmentRow) -> Waybill | None:

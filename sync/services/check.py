@@ -100,7 +100,7 @@ def _notices(rt: Runtime) -> Iterator[Finding]:
 def _shop(rt: Runtime, key: str) -> Iterator[Finding]:
     try:
         findings = rt.shops[key].check(rt.clock.now())
-    except PeerError as problem:
+    except (PeerError, PeerAway) as problem:
         yield Finding(key, False, str(problem), "correct the shop's settings")
         return
     yield from (Finding(f"{key}: {f.subject}", f.is_ok, f.detail, f.remedy) for f in findings)

@@ -61,6 +61,7 @@ def _take_in(rt: Runtime, order_sn: str) -> OrderRow:
         shop_order_id = shop.find_id(order_sn)
         if shop_order_id is None:
             continue
+        read_at = utc_now()
         item = shop.read_one(shop_order_id, rt.clock.now())
         if item is None:
             raise NoSuchOrder(
@@ -68,7 +69,7 @@ def _take_in(rt: Runtime, order_sn: str) -> OrderRow:
             )
         if isinstance(item, Unreadable):
             raise NoSuchOrder(f"Order {order_sn} cannot be fulfilled as it stands: {item.reason}")
-        return take_in_one(rt, shop_key, item)
+        return take_in_one(rt, shop_key, item, read_at)
     raise NoSuchOrder(f"No shop has an order {order_sn}; check the number")
 
 

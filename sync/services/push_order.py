@@ -8,19 +8,22 @@ from mappings.model import ErpDocument, ErpOrder
 from sync.db.models import OrderRow
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
+from sync.services.withdraw import tell_pushed_after_withdrawal
 from sync.services.work import Work
 
 SHOP_ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Order dates are calendar dates in China; the country has had one zone and no summer time since 1991."""
 
 
-def perform(rt: Runtime, work: Work) -> ErpDocument:
-    """Create the order in the ERP once, under the shop's order number."""
+def perform(rt: Runtime, work: Work) -> ErpDocument | None:
+    """Create the order in the ERP once, under the shop's order number; None when it was withdrawn and is not there."""
     erp = rt.erps[work.peer]
     if work.may_have_happened:
         found = rt.gateway.run(work.peer, erp.find(work.order_row.external_ref), work.calls)
         if found is not None:
             return found
+    if work.order_row.state == "withdrawn":
+        return None
     order = ErpOrder(
         order=work.order,
         external_ref=work.order_row.external_ref,
@@ -30,6 +33,12 @@ def perform(rt: Runtime, work: Work) -> ErpDocument:
     return rt.gateway.run(work.peer, erp.create(order), work.calls)
 
 
-def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument) -> None:
+def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) -> None:
     """Keep the ERP's own number; an ERP that only accepted the order may give none yet."""
-    book.session.get_one(OrderRow, work.order_id).erp_no = result.erp_no or "accepted"
+    if result is None:
+        return
+    # Locked, so that whoever withdraws the order meanwhile either sees this push done or is seen here.
+    order = book.session.get_one(OrderRow, work.order_id, with_for_update=True)
+    order.erp_no = result.erp_no or "accepted"
+    if order.state == "withdrawn":
+        tell_pushed_after_withdrawal(book, order, work.peer)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
@@ -36,12 +38,26 @@ def receive_callback(rt: Runtime, source: str, push: Push) -> HttpReply:
     try:
         if len(push.body) > rt.settings.callback_max_bytes:
             raise CallbackRefused("the body is too large", status=413)
+        if not _may_push(rt.peer(source).config.get("callback_allow") or (), push.remote_addr):
+            raise CallbackRefused("its sender's address is not one that may push", status=403)
         carrier.verify_callback(push.body, push.content_type)
     except CallbackRefused as refusal:
         return _refuse(rt, source, carrier, push, refusal)
     is_new = _store(rt, source, push, "waiting", "")
     rt.counters.inbox.labels(source, "received" if is_new else "duplicate").inc()
     return carrier.callback_reply(ok=True, reason="", now=utc_now())
+
+
+def _may_push(allowed: Collection[IPv4Network | IPv6Network], remote_addr: str) -> bool:
+    """Whether the address that the connection came from lies in one of these networks; none at all lets all in."""
+    if not allowed:
+        return True
+    try:
+        address = ip_address(remote_addr)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return any((mapped or address) in network for network in allowed)
 
 
 def _refuse(rt: Runtime, source: str, carrier: CarrierConnector, push: Push, refusal: CallbackRefused) -> HttpReply:

@@ -22,7 +22,7 @@ from sync.db.steps import StepBook, Wake, claim_next, finish, hold
 from sync.gateway import CallContext, PeerAway
 from sync.redaction import redact
 from sync.runtime import Runtime
-from sync.services import book_waybill, push_order, query_pickup, send_notice, write_back
+from sync.services import book_waybill, cancel, pickup, push_order, query_parcel, send_notice, subscribe, write_back
 from sync.services.work import Performer, Work
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,23 @@ class StepParked(Exception):
 
 PERFORMERS: dict[str, Performer] = {
     "book_waybill": book_waybill,
-    "query_pickup": query_pickup,
+    "query_parcel": query_parcel,
+    "book_pickup": pickup,
+    "subscribe": subscribe,
     "push_order": push_order,
     "claim_order": write_back.CLAIM,
     "write_note": write_back.NOTE,
     "write_shipped": write_back.SHIPPED,
+    "write_remark": write_back.REMARK,
+    "write_number": write_back.NUMBER,
+    "mark_received": write_back.RECEIVED,
     "remind_review": send_notice.REVIEW,
     "tell_service": send_notice.SERVICE,
+    "tell_still": send_notice.STILL,
+    "tell_undelivered": send_notice.UNDELIVERED,
+    "tell_withdrawn": send_notice.WITHDRAWN,
+    "cancel_waybill": cancel.CANCEL_WAYBILL,
+    "cancel_order": cancel.CANCEL_ORDER,
 }
 
 
@@ -90,7 +100,7 @@ def _claim(rt: Runtime, session: Session, order_id: int, peer: str) -> Work | No
         message = f"Its worker was lost {claim.losses} times; look at the worker's log before you retry it."
         desk.park_step(session, step, f"{step.name}.worker_lost", message, order_row.order_sn)
         return None
-    order = read_order(session, order_row)
+    order = read_order(session, order_row, step.parcel_no)
     return Work(
         step_id=step.id,
         name=step.name,
@@ -121,8 +131,10 @@ def _finish(rt: Runtime, book: StepBook, work: Work, performer: Performer, resul
 
 
 def _may_owe_more(book: StepBook, work: Work) -> bool:
-    """At a shop a later step may have waited for this one; elsewhere only what was just owed is left to do."""
-    return work.peer.startswith("shop.") or Wake(work.order_id, work.peer) in book.wakes
+    """At a shop a later step may have waited for this one, at a carrier there may be more parcels to void or
+    numbers to follow; elsewhere only what was just owed is left to do."""
+    is_one_of_several = work.peer.startswith("shop.") or work.name in ("cancel_waybill", "subscribe")
+    return is_one_of_several or Wake(work.order_id, work.peer) in book.wakes
 
 
 def _postpone(rt: Runtime, work: Work, until: datetime) -> None:
@@ -145,13 +157,18 @@ def _record_failure(rt: Runtime, work: Work, error: PeerError) -> None:
         step.last_outcome, step.last_code, step.last_message = error.outcome, error.code, str(error)
         if not isinstance(error, UncertainError):
             step.is_uncertain = work.may_have_happened
-        if isinstance(error, AuthError):
+        if isinstance(error, AuthError) and not error.peer_is_well:
             _owe_later(step, utc_now() + timedelta(seconds=rt.settings.breaker_probe_s))
             return
         step.attempts += 1
-        if isinstance(error, TransientError | UncertainError) and step.attempts < rt.settings.retry_attempts:
+        # A used quota comes back tomorrow, and so does whoever gives up: a parcel is told of today.
+        is_for_today = error.peer_is_well and hasattr(PERFORMERS[work.name], "give_up")
+        is_retried = isinstance(error, TransientError | UncertainError) and not is_for_today
+        if is_retried and step.attempts < rt.settings.retry_attempts:
             _owe_again(step, _retry_at(rt, error))
             log.warning("order %s: %s failed at %s, again soon: %s", work.order_sn, work.name, work.peer, error)
+            return
+        if _give_up(rt, StepBook(session), work, step, error):
             return
         desk.park_step(session, step, error.code, str(error), work.order_sn)
         on_parked = getattr(PERFORMERS[work.name], "on_parked", None)
@@ -160,6 +177,19 @@ def _record_failure(rt: Runtime, work: Work, error: PeerError) -> None:
     rt.counters.finished.labels(work.name, work.peer, "parked").inc()
     log.error("order %s: %s is parked at %s, a person must look: %s", work.order_sn, work.name, work.peer, error)
     raise StepParked(f"order {work.order_sn}: {work.name} at {work.peer}: {error}") from error
+
+
+def _give_up(rt: Runtime, book: StepBook, work: Work, step: StepRow, error: PeerError) -> bool:
+    """Drop a step that nobody need look at because it is owed anew when its time comes; False for any other."""
+    give_up = getattr(PERFORMERS[work.name], "give_up", None)
+    if give_up is None:
+        return False
+    step.state, step.finished_at = "dropped", utc_now()
+    give_up(rt, book, work, error)
+    close_if_done(book.session, work.order_id)
+    rt.counters.finished.labels(work.name, work.peer, "given_up").inc()
+    log.warning("order %s: %s given up at %s until its next time: %s", work.order_sn, work.name, work.peer, error)
+    return True
 
 
 def _retry_at(rt: Runtime, error: PeerError) -> datetime:

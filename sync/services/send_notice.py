@@ -1,7 +1,7 @@
-"""Notices: the review reminder to the buyer, the overdue pickup to customer service. Each is sent once.
+"""Notices: the review reminder to the buyer; overdue, still and late parcels and withdrawals to customer service.
 
-A notice whose sending may have worked is not sent again: a missing reminder harms less than a second one, and what
-customer service must see stands on the desk as well.
+Each is sent once. A notice whose sending may have worked is not sent again: a missing reminder harms less than a
+second one, and what customer service must see stands on the desk as well.
 """
 
 from __future__ import annotations
@@ -57,4 +57,27 @@ SERVICE = _Notice(
     "订单 {order_sn}，运单 {waybill_no} 超时未揽收，已向承运商查询，仍无揽收记录。请联系网点。\n"
     "Order {order_sn}, waybill {waybill_no} was not picked up in time; the carrier was asked and knows of no pickup. "
     "Please call the branch.",
+)
+STILL = _Notice(
+    "service",
+    "物流停滞：订单 {order_sn} 长时间无新轨迹 / Order {order_sn}: its parcel does not move",
+    "订单 {order_sn}，运单 {waybill_no} 长时间没有新的物流轨迹，已向承运商查询，仍无更新。请联系网点查件。\n"
+    "Order {order_sn}, waybill {waybill_no} has had no scan for days; the carrier was asked and knows no more. "
+    "Please ask the branch where the parcel is.",
+)
+UNDELIVERED = _Notice(
+    "service",
+    "超时未签收：订单 {order_sn} / Order {order_sn}: its parcel is late",
+    "订单 {order_sn}，运单 {waybill_no} 揽收后超过应有时效仍未签收，已向承运商查询。请联系网点催派。\n"
+    "Order {order_sn}, waybill {waybill_no} is not delivered although its usual travel time is over; the carrier was "
+    "asked. Please ask the branch when it will arrive.",
+)
+WITHDRAWN = _Notice(
+    "service",
+    "订单 {order_sn} 已撤回，请拦下包裹 / Order {order_sn} was withdrawn: keep its parcel here",
+    "订单 {order_sn} 在取运单号或推送 ERP 之后被店铺撤回（取消、退款、合并或删除）。系统会自动作废运单、取消 ERP 单据；"
+    "请让仓库取出包裹，已揽收的请联系快递拦截。进度见异常台。\n"
+    "Order {order_sn} was withdrawn in the shop (cancelled, refunded, merged or deleted) after it had gone out. Its "
+    "waybill and ERP document are being cancelled by themselves. Keep the parcel here; one that was picked up must be "
+    "intercepted by the carrier. The desk shows how far it is.",
 )

@@ -14,6 +14,7 @@ from sync import exceptions as desk
 from sync.db.models import AttemptRow, InboxRow, OrderRow, ShipmentRow, StepRow, TrackingEventRow
 from sync.redaction import mask
 from sync.runtime import Runtime
+from sync.services.numbers import find_packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ def show_order(rt: Runtime, row: OrderRow) -> dict[str, Any]:
         shipments = list(session.execute(select(ShipmentRow).where(ShipmentRow.order_id == row.id)).scalars())
         steps = list(session.execute(select(StepRow).where(StepRow.order_id == row.id).order_by(StepRow.id)).scalars())
         problems = desk.list_open(session, order_id=row.id)
+        packages = {shipment.id: find_packages(session, shipment.id) for shipment in shipments}
         timeline = sorted(_timeline(session, row, steps, shipments), key=lambda line: line.at)
     who = row.header["consignee"]
     return {
@@ -42,20 +44,23 @@ def show_order(rt: Runtime, row: OrderRow) -> dict[str, Any]:
         "total": f"{row.total_fen / 100:.2f}",
         "consignee": f"{mask(who['name'])} {mask(who['phone'])}",
         "erp_no": row.erp_no,
-        "parcels": [_parcel(shipment) for shipment in shipments],
+        "parcels": [_parcel(shipment, packages[shipment.id]) for shipment in shipments],
         "next": list(_next(steps, shipments, row)),
         "exceptions": [{"id": p.id, "code": p.code, "message": p.message} for p in problems],
         "timeline": [{"at": line.at.isoformat(), "kind": line.kind, "text": line.text} for line in timeline],
     }
 
 
-def _parcel(shipment: ShipmentRow) -> dict[str, Any]:
+def _parcel(shipment: ShipmentRow, packages: list[str]) -> dict[str, Any]:
     return {
         "parcel_no": shipment.parcel_no,
         "carrier": shipment.peer,
         "shipper_code": shipment.shipper_code,
+        "account": shipment.account,
+        "route_reason": shipment.route_reason,
         "order_code": shipment.order_code,
         "waybill_no": shipment.waybill_no,
+        "packages": packages,
         "status": shipment.status,
         "booked_at": _iso(shipment.booked_at),
         "estimated_pickup_at": _iso(shipment.estimated_pickup_at),

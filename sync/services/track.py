@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,27 +11,43 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from mappings.model import EventKind, NumberChange, TrackingEvent
-from mappings.status import Tracking, event_key, fold
+from mappings.status import STAFF, STATUSES, SUBSCRIPTION_ENDED, Tracking, event_key, fold, join
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, TrackingEventRow, WaybillAliasRow
-from sync.db.orders import ENDED, close_if_done, set_status
+from sync.db.orders import ENDED, close_if_done, find_shipments, set_status
 from sync.db.session import count_changed
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
+from sync.services.numbers import find_packages, follow_changes
+from sync.services.parcels import AFTER_DELIVERY
+from sync.services.pickup import forget_pickup
+from sync.services.subscribe import renew_subscription
+from sync.services.watch import follow, hear
+
+OURSELVES = "ecsync"
+"""The platform of an event that we put among the carrier's: a waybill voided by us."""
 
 STALE = "stale_pickup"
 """物流异常: shown instead of the tracking status while a pickup is overdue."""
 
 
+LOST_AFTER = timedelta(hours=1)
+"""A scan that old which comes by a query was never pushed, or its push was lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a batch of events came to: new facts, facts known before, facts of no parcel of ours, codes unmapped."""
+    """What a batch of events came to: new facts, facts known before, facts of no parcel of ours, codes unmapped.
+
+    `old` are new scans of parcels of ours from longer than `LOST_AFTER` ago.
+    """
 
     new: int = 0
     known: int = 0
     orphans: int = 0
     unmapped: int = 0
+    old: int = 0
 
 
 def merge_events(
@@ -45,19 +61,29 @@ def merge_events(
 ) -> Merged:
     """Take in events of any parcels of one platform, within the caller's transaction."""
     session = book.session
-    _follow_changes(session, peer, changes)
+    follow_changes(book, peer, changes)
     parcels = _lock_parcels(session, peer, events, changes)
     keyed = {event_key(event): event for event in events}
     owners = {key: _owner(parcels, event) for key, event in keyed.items()}
     new_keys = _insert(rt, session, peer, keyed, owners, inbox_id)
     touched = {shipment.id: shipment for key in new_keys if (shipment := owners[key]) is not None}
+    for shipment in parcels.by_code.values():
+        hear(rt, shipment)
     for shipment in touched.values():
         refold(rt, book, shipment)
+    for key in new_keys:
+        if (shipment := owners[key]) is not None and keyed[key].incident == SUBSCRIPTION_ENDED:
+            renew_subscription(rt, book, shipment)
     unmapped = [keyed[key] for key in new_keys if not keyed[key].is_mapped]
     for event in unmapped:
         _report_unmapped(session, peer, event)
     orphans = sum(1 for owner in owners.values() if owner is None)
-    return Merged(len(new_keys), len(keyed) - len(new_keys), orphans, len(unmapped))
+    old = sum(1 for key in new_keys if owners[key] is not None and _is_old_scan(rt, keyed[key]))
+    return Merged(len(new_keys), len(keyed) - len(new_keys), orphans, len(unmapped), old)
+
+
+def _is_old_scan(rt: Runtime, event: TrackingEvent) -> bool:
+    return event.kind is not EventKind.SNAPSHOT and event.event_at < rt.clock.now() - LOST_AFTER
 
 
 def adopt_orphans(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
@@ -67,7 +93,10 @@ def adopt_orphans(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
         .where(
             TrackingEventRow.peer == shipment.peer,
             TrackingEventRow.shipment_id.is_(None),
-            or_(TrackingEventRow.waybill_no == shipment.waybill_no, TrackingEventRow.order_code == shipment.order_code),
+            or_(
+                TrackingEventRow.waybill_no.in_([shipment.waybill_no, *find_packages(book.session, shipment.id)]),
+                TrackingEventRow.order_code == shipment.order_code,
+            ),
         )
         .values(shipment_id=shipment.id)
     )
@@ -81,12 +110,27 @@ def refold(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
     order = book.session.get_one(OrderRow, shipment.order_id)
     # Not `booked_at`: the carrier may have issued the number at a first try whose answer never reached us.
     earliest = rt.clock.at(order.received_at)
-    tracking = fold([_to_event(row) for row in rows], booked_at=earliest, now=rt.clock.now())
+    packages = _by_package([_to_event(row) for row in rows], find_packages(book.session, shipment.id))
+    tracking = join([fold(events, booked_at=earliest, now=rt.clock.now()) for events in packages])
     _apply_pickup(rt, book, shipment, order, tracking)
-    _apply_delivery(rt, book, shipment, order, tracking)
-    _apply_status(book.session, shipment, order, tracking)
+    parcels = find_shipments(book.session, order.id)
+    _apply_delivery(rt, book, shipment, order, tracking, parcels)
+    _apply_status(book, shipment, order, tracking)
+    follow(rt, book, shipment, order, tracking)
+    if order.state != "withdrawn":
+        set_status(order, shown_status(parcels))
     if shipment.status in ENDED:
         close_if_done(book.session, order.id)
+
+
+def _by_package(events: Sequence[TrackingEvent], numbers: Sequence[str]) -> list[list[TrackingEvent]]:
+    """The events of each package that anything is known of; what we or staff say of the parcel is said of each."""
+    of_all = [event for event in events if event.platform in (STAFF, OURSELVES)]
+    told: dict[str, list[TrackingEvent]] = {}
+    for event in events:
+        if event.platform not in (STAFF, OURSELVES):
+            told.setdefault(event.waybill_no if event.waybill_no in numbers else "", []).append(event)
+    return [[*package, *of_all] for package in told.values()] or [of_all]
 
 
 def _apply_pickup(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:
@@ -94,10 +138,13 @@ def _apply_pickup(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: Ord
     shipment.pickup_at, shipment.pickup_is_inferred = tracking.pickup_at, tracking.pickup_is_inferred
     if tracking.pickup_at is not None:
         shipment.pickup_due_from = None
+        if not was_picked_up:
+            forget_pickup(book, shipment)
         if shipment.stale_since is not None:
             shipment.stale_since = None
             desk.close_exceptions(book.session, f"shipment:{shipment.id}", "picked up after all", code=STALE)
-        if not was_picked_up and rt.settings.ship_on == "picked_up" and shipment.waybill_no:
+        is_shown = rt.settings.ship_on == "picked_up" and order.state != "withdrawn"
+        if not was_picked_up and is_shown and shipment.waybill_no:
             book.owe(
                 "write_shipped",
                 f"shop.{order.shop}",
@@ -114,45 +161,70 @@ def _is_news(due_from: datetime | None, revoked_at: datetime | None) -> bool:
     return due_from is not None and revoked_at is not None and revoked_at > due_from
 
 
-def _apply_delivery(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:
+def _apply_delivery(
+    rt: Runtime,
+    book: StepBook,
+    shipment: ShipmentRow,
+    order: OrderRow,
+    tracking: Tracking,
+    parcels: Sequence[ShipmentRow],
+) -> None:
     was_delivered = shipment.status == "delivered"
     shipment.delivered_at = tracking.delivered_at
     if tracking.status == "delivered" and not was_delivered:
-        wait_s = rt.clock.seconds_until(rt.clock.now() + timedelta(seconds=rt.settings.review_delay_s))
-        book.owe(
-            "remind_review",
-            "notices",
-            order.id,
-            shipment_id=shipment.id,
-            not_before=utc_now() + timedelta(seconds=wait_s),
-        )
+        others = {parcel.status for parcel in parcels if parcel is not shipment}
+        if others <= {"delivered", "cancelled"} and order.state != "withdrawn":
+            _owe_after_delivery(rt, book, shipment, order)
     elif was_delivered and tracking.status != "delivered":
-        book.drop(order.id, names=("remind_review",))
+        book.drop(order.id, names=AFTER_DELIVERY)
 
 
-def _apply_status(session: Session, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:
+def _owe_after_delivery(rt: Runtime, book: StepBook, shipment: ShipmentRow, order: OrderRow) -> None:
+    """Once for the whole order, with its last parcel."""
+
+    def owe_later(name: str, peer: str, delay_s: float) -> None:
+        wait_s = rt.clock.seconds_until(rt.clock.now() + timedelta(seconds=delay_s))
+        at = utc_now() + timedelta(seconds=wait_s)
+        book.owe(name, peer, order.id, shipment_id=shipment.id, not_before=at, revives=True)
+
+    owe_later("remind_review", "notices", rt.settings.review_delay_s)
+    if rt.settings.receive_after_s:
+        owe_later("mark_received", f"shop.{order.shop}", rt.settings.receive_after_s)
+
+
+def owe_remark(book: StepBook, shipment: ShipmentRow, order: OrderRow) -> None:
+    """The shop's staff read in the order's log what is wrong."""
+    shop = f"shop.{order.shop}"
+    book.owe("write_remark", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no, again=True)
+
+
+def _apply_status(book: StepBook, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:
     if tracking.status != "unknown" or shipment.status == "unknown":
         changed = shipment.status != tracking.status
         shipment.status, shipment.status_at = tracking.status, tracking.status_at
         if changed:
-            _apply_attention(session, shipment, order, tracking)
+            _apply_attention(book, shipment, order, tracking)
     if tracking.status == "cancelled":
         shipment.pickup_due_from = None
-    if order.state != "withdrawn":
-        set_status(order, STALE if shipment.stale_since else _shown(shipment))
 
 
-def _shown(shipment: ShipmentRow) -> str:
-    if shipment.status == "unknown":
-        return "info_received" if shipment.waybill_no else "received"
-    return shipment.status
+def shown_status(parcels: Sequence[ShipmentRow]) -> str:
+    """What an order is shown as: an overdue pickup before all, else what its slowest living parcel is at."""
+    if any(parcel.stale_since for parcel in parcels):
+        return STALE
+    living = [parcel for parcel in parcels if parcel.status != "cancelled"] or list(parcels)
+    slowest = min(living, key=lambda parcel: (bool(parcel.waybill_no), STATUSES[parcel.status].rank))
+    if slowest.status == "unknown":
+        return "info_received" if slowest.waybill_no else "received"
+    return slowest.status
 
 
-def _apply_attention(session: Session, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:
+def _apply_attention(book: StepBook, shipment: ShipmentRow, order: OrderRow, tracking: Tracking) -> None:
     """A status that needs a person opens an exception; the next status closes it by itself."""
-    subject = f"tracking:{shipment.id}"
+    session, subject = book.session, f"tracking:{shipment.id}"
     desk.close_exceptions(session, subject, f"the parcel is now: {tracking.status}")
-    if tracking.attention != "action":
+    is_loss = tracking.status == "cancelled" and order.state == "open"  # the buyer still waits for this parcel
+    if tracking.attention != "action" and not is_loss:
         return
     what = tracking.incident or tracking.status
     message = (
@@ -160,6 +232,8 @@ def _apply_attention(session: Session, shipment: ShipmentRow, order: OrderRow, t
         "Ask the carrier or the consignee; this line closes by itself when the parcel moves on."
     )
     desk.open_exception(session, desk.Cause(f"tracking.{what}", shipment.peer, subject, message, order_id=order.id))
+    if order.state != "withdrawn" and shipment.noted_at is not None:
+        owe_remark(book, shipment, order)
 
 
 def _report_unmapped(session: Session, peer: str, event: TrackingEvent) -> None:
@@ -170,37 +244,6 @@ def _report_unmapped(session: Session, peer: str, event: TrackingEvent) -> None:
     )
     subject = f"code:{event.channel}:{event.raw_code}"
     desk.open_exception(session, desk.Cause(f"{peer}.status_unmapped", peer, subject, message))
-
-
-def _follow_changes(session: Session, peer: str, changes: Iterable[NumberChange]) -> None:
-    """The carrier gave a parcel another number: keep the old one as an alias."""
-    for change in changes:
-        shipment = _find_changed(session, peer, change)
-        if shipment is None or shipment.waybill_no == change.new_waybill_no:
-            continue
-        for number in {shipment.waybill_no, change.old_waybill_no} - {""}:
-            _add_alias(session, peer, number, shipment.id)
-        shipment.waybill_no = change.new_waybill_no
-        shipment.shipper_code = change.new_shipper_code or shipment.shipper_code
-
-
-def _find_changed(session: Session, peer: str, change: NumberChange) -> ShipmentRow | None:
-    """The parcel by our own code if the push carries it, else by its old number; never by an empty one."""
-    for column, value in ((ShipmentRow.order_code, change.order_code), (ShipmentRow.waybill_no, change.old_waybill_no)):
-        if value:
-            wanted = select(ShipmentRow).where(ShipmentRow.peer == peer, column == value).with_for_update()
-            if found := session.execute(wanted).scalars().first():
-                return found
-    return None
-
-
-def _add_alias(session: Session, peer: str, number: str, shipment_id: int) -> None:
-    known = session.execute(
-        select(WaybillAliasRow.id).where(WaybillAliasRow.peer == peer, WaybillAliasRow.waybill_no == number)
-    ).scalar_one_or_none()
-    if known is None:
-        session.add(WaybillAliasRow(peer=peer, waybill_no=number, shipment_id=shipment_id))
-        session.flush()
 
 
 class _Parcels:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from sync.db.session import DatabaseAway
 from sync.local.broker import CHOICES, NoBroker
+from sync.local.carriers import MIXED, NAMES
 from sync.local.run import Demo, DemoFailed
 from sync.local.verdict import Verdict
 from sync.settings import SettingsError
@@ -76,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print one JSON line on standard output, all else on standard error")
     add("--seed", type=int, default=1, help="the same seed gives the same orders, journeys and faults (1)")
     add("--faults", action=argparse.BooleanOptionalAction, default=True, help="let the sandbox peers misbehave")
+    add("--carrier", choices=(*NAMES, MIXED), default=NAMES[0], help="the platform that issues waybills (kdniao)")
+    add(
+        "--switch-to", choices=NAMES, default="", help="drain that platform for another when half of the orders are out"
+    )
     add("--broker", choices=CHOICES, default="", help="instead of the first that is there")
     add("--port", type=int, default=0, help="of the console; the system chooses one when it is left out")
     add("--speed", type=float, default=FAST, help=f"business seconds in one second ({FAST:g}: 48 h in 30 s)")

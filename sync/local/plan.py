@@ -12,22 +12,26 @@ from pathlib import Path
 
 from sync.clock import BusinessClock
 from sync.local.broker import Broker, free_port
+from sync.local.carriers import NAMES, Carriers
 from sync.local.supervisor import Child
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = "sandbox_demo"
 """The demo's shop; a database whose orders are all of this shop is a demo's own."""
 
+_CARRIER = {
+    "latency_ms": 20, "latency_jitter_ms": 60, "reset_before": 0.03, "server_error": 0.03, "too_many": 0.02,
+    "reset_after": 0.03, "hang_after": 0.01, "hang_s": 2, "truncated": 0.02, "garbage": 0.01, "html_200": 0.02,
+    "html_502": 0.02, "gbk": 0.01, "half_json": 0.02,
+}  # fmt: skip
 FAULTS = {
-    "carrier": {
-        "latency_ms": 20, "latency_jitter_ms": 60, "reset_before": 0.03, "server_error": 0.03, "too_many": 0.02,
-        "reset_after": 0.03, "hang_after": 0.01, "hang_s": 2, "truncated": 0.02, "garbage": 0.01, "html_200": 0.02,
-        "html_502": 0.02, "gbk": 0.01, "half_json": 0.02,
-    },
+    "carrier": _CARRIER,
     "erp": {
         "latency_ms": 20, "latency_jitter_ms": 120, "reset_before": 0.03, "server_error": 0.03, "too_many": 0.02,
         "reset_after": 0.04, "truncated": 0.02, "html_502": 0.03, "half_json": 0.02, "drip": 0.01, "drip_s": 1,
     },
+    "kuaidi100": _CARRIER,
+    "sf": _CARRIER,
     "push": {"duplicate": 0.15, "reorder": 0.08, "late": 0.1, "forged": 0.05, "batch": 3, "batch_every_s": 0.2},
 }  # fmt: skip
 """About one call in five goes wrong, an order at most once at each peer; and pushes come twice, late and forged."""
@@ -39,7 +43,9 @@ class Ports:
 
     web: int
     flower: int = field(default_factory=free_port)
-    carrier: int = field(default_factory=free_port)
+    kdniao: int = field(default_factory=free_port)
+    kuaidi100: int = field(default_factory=free_port)
+    sf: int = field(default_factory=free_port)
     erp: int = field(default_factory=free_port)
     notices: int = field(default_factory=free_port)
 
@@ -56,7 +62,10 @@ class Plan:
     seed: int
     stale_count: int
     has_faults: bool
+    carrier: str = "kdniao"
+    switch_to: str = ""
     app_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    callback_token: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
     erp_token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     @property
@@ -64,10 +73,20 @@ class Plan:
         return f"sqlite:///{self.directory}/shop.db"
 
     @property
+    def carriers(self) -> Carriers:
+        return Carriers.chosen(
+            self.carrier,
+            self.switch_to,
+            ports={name: getattr(self.ports, name) for name in NAMES},
+            web_port=self.ports.web,
+            key=self.app_key,
+            token=self.callback_token,
+        )
+
+    @property
     def settings(self) -> dict[str, str]:
         """The ECSYNC_ variables of every process."""
-        shop, carrier, erp = f"ECSYNC_SHOP_{SHOP.upper()}", "ECSYNC_CARRIER_KDNIAO", "ECSYNC_ERP_GENERIC_REST"
-        gateway = f"http://127.0.0.1:{self.ports.carrier}/kdniaosandbox/gateway/exterfaceInvoke.json"
+        shop, erp = f"ECSYNC_SHOP_{SHOP.upper()}", "ECSYNC_ERP_GENERIC_REST"
         sink = f"json://127.0.0.1:{self.ports.notices}/notices"
         return {
             "ECSYNC_ENVIRONMENT": "sandbox",
@@ -79,12 +98,7 @@ class Plan:
             "ECSYNC_SHOPS": SHOP,
             f"{shop}_DSN": self.shop_url,
             f"{shop}_ENVIRONMENT": "sandbox",
-            "ECSYNC_CARRIERS": "kdniao",
-            f"{carrier}_EBUSINESS_ID": "sandbox",
-            f"{carrier}_APP_KEY": self.app_key,
-            f"{carrier}_ORDER_URL": gateway,
-            f"{carrier}_QUERY_URL": gateway,
-            f"{carrier}_READ_TIMEOUT_S": "5",
+            **self.carriers.settings,
             "ECSYNC_ERPS": "generic_rest",
             f"{erp}_BASE_URL": f"http://127.0.0.1:{self.ports.erp}",
             f"{erp}_TOKEN": self.erp_token,
@@ -121,28 +135,24 @@ class Plan:
         return self._child("broker", *self.broker.argv)
 
     def peers(self) -> Child:
-        """The sandbox's carrier, ERP and sink for notices."""
+        """The sandbox's carriers, ERP and sink for notices."""
         options = {
-            "--carrier-port": self.ports.carrier,
             "--erp-port": self.ports.erp,
             "--notice-port": self.ports.notices,
-            "--callback-url": f"http://127.0.0.1:{self.ports.web}/callbacks/kdniao",
             "--clock": self.clock,
             "--seed": self.seed,
-            "--ebusiness-id": "sandbox",
-            "--app-key": self.app_key,
             "--erp-token": self.erp_token,
             "--stale-count": self.stale_count,
             "--faults": json.dumps(FAULTS if self.has_faults else {}),
         }
-        words = [word for name, value in options.items() for word in (name, str(value))]
+        words = [word for name, value in options.items() for word in (name, str(value))] + self.carriers.sandbox_words
         return self._python("sandbox", "sync.sandbox", *words)
 
     def services(self) -> tuple[Child, ...]:
         """The house itself, as it runs in production."""
         return (
             self._web(),
-            self._worker("carriers", "carrier.kdniao,callbacks"),
+            self._worker("carriers", f"{self.carriers.queues},callbacks"),
             self._worker("orders", f"erp.generic_rest,shop.{SHOP},notices", concurrency=3),
             # Alone: its ticks expire, so a worker that is busy with other queues would never come to them.
             self._worker("sweeps", "sweeps"),

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -33,8 +33,10 @@ from sync.local.supervisor import Output, Supervisor
 from sync.local.verdict import Evidence, Verdict, judge
 from sync.metrics import Counters
 from sync.runtime import Runtime
+from sync.sandbox.journeys import JourneyKind
 from sync.sandbox.shop import create_shop, read_ledger, seed_orders
 from sync.services.reconcile import reconcile_shop
+from sync.services.switch_carriers import Wish, switch
 from sync.settings import read_settings
 
 LOOK_EVERY_S = 0.5
@@ -51,6 +53,7 @@ class Demo:
     def __init__(self, options: argparse.Namespace, stop: threading.Event, out: TextIO) -> None:
         self.options = options
         self.is_ok = False
+        self._is_switched = False
         self.seconds = 0.0
         self._stop = stop
         self._began = time.monotonic()
@@ -120,6 +123,8 @@ class Demo:
             seed=self.options.seed,
             stale_count=max(0, min(self.options.stale, self.options.orders // 7)),
             has_faults=self.options.faults,
+            carrier=self.options.carrier,
+            switch_to=self.options.switch_to,
         )
 
     def _prepare_database(self) -> None:
@@ -169,7 +174,7 @@ class Demo:
             self._refuse_shared_broker()
         self._house.start(plan.peers())
         self._house.start(*plan.services())
-        self._wait_for("the sandbox peers", plan.ports.carrier, "/_ledger?brief=1")
+        self._wait_for("the sandbox peers", plan.ports.erp, "/_ledger?brief=1")
         self._wait_for("the web process", plan.ports.web, "/readyz")
 
     def _refuse_shared_broker(self) -> None:
@@ -205,6 +210,8 @@ class Demo:
                 progress = read_progress(self.database, SHOP)
             elapsed = time.monotonic() - self._began
             self.screen.show(progress, len(self.orders), elapsed, self.plan.clock)
+            if self.plan.switch_to and not self._is_switched and 2 * progress.waybills >= len(self.orders):
+                self._switch_carrier()
             if progress.ended >= len(self.orders):
                 self.screen.settle()
                 return True
@@ -215,6 +222,22 @@ class Demo:
             self._give_up_if_hopeless()
         return False
 
+    def _switch_carrier(self) -> None:
+        """What a person does when a platform has trouble: new parcels go elsewhere, the others keep theirs."""
+        self._is_switched = True
+        with self._runtime() as rt:
+            for action, target in (("default", self.plan.switch_to), ("drain", self.plan.carrier)):
+                said = switch(rt, Wish(action, target, "half of the orders are out", "demo"))
+                self.screen.say(f"  {said}")
+
+    @contextlib.contextmanager
+    def _runtime(self) -> Iterator[Runtime]:
+        rt = Runtime(read_settings(self.plan.settings), counters=Counters(CollectorRegistry()))
+        try:
+            yield rt
+        finally:
+            rt.close()
+
     def _give_up_if_hopeless(self) -> None:
         names: Sequence[str] = self._house.hopeless()
         if names and self.options.exit:
@@ -224,28 +247,31 @@ class Demo:
         return f"The logs are in {self.plan.directory}."
 
     def _gather_evidence(self) -> Evidence:
-        settings = read_settings(self.plan.settings)
-        rt = Runtime(settings, counters=Counters(CollectorRegistry()))
-        try:
-            account = reconcile_shop(rt, settings.shops[0].key)
+        with self._runtime() as rt:
+            account = reconcile_shop(rt, rt.settings.shops[0].key)
             with rt.database.reading() as session:
                 statuses = {
                     row.order_sn: row.status for row in session.execute(select(OrderRow.order_sn, OrderRow.status))
                 }
                 open_exceptions = list_open(session, limit=10_000)
-        finally:
-            rt.close()
+        peers = self._ask_peers()
         return Evidence(
             orders=self.orders,
-            peers=self._ask_peers(),
+            peers=peers,
             shop=read_ledger(self.shop),
             statuses=statuses,
             open_exceptions=open_exceptions,
             conservation=account.difference,
-            stale_count=self.plan.stale_count,
+            stale_count=self._expected_stale(peers),
         )
 
+    def _expected_stale(self, peers: dict[str, Any]) -> int:
+        """Each of several platforms leaves its share lying; how many orders it gets is not known before."""
+        if len(self.plan.carriers.names) == 1:
+            return self.plan.stale_count
+        return sum(entry["journey"] == JourneyKind.NEVER_PICKED_UP for entry in peers["carrier"]["orders"].values())
+
     def _ask_peers(self) -> dict[str, Any]:
-        reply = requests.get(f"http://127.0.0.1:{self.plan.ports.carrier}/_ledger?brief=1", timeout=30)
+        reply = requests.get(f"http://127.0.0.1:{self.plan.ports.erp}/_ledger?brief=1", timeout=30)
         ledger: dict[str, Any] = reply.json()
         return ledger

@@ -36,13 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     default = SandboxSettings()
     parser = argparse.ArgumentParser(prog="python -m sync.sandbox", description=main.__doc__)
-    for peer in ("carrier", "erp", "notice"):
+    for peer in ("carrier", "sf", "kuaidi100", "erp", "notice"):
         parser.add_argument(f"--{peer}-port", type=int, default=0, help="0: the system chooses")
+    parser.add_argument("--sf-callback-url", default="", help="receiver of SF's pushes (http)")
     parser.add_argument("--callback-url", default="", help="receiver of pushes (http)")
     parser.add_argument("--clock", type=parse_clock, default=BusinessClock(), help="ORIGIN@STARTEDxSPEED")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--ebusiness-id", default=default.ebusiness_id)
     parser.add_argument("--app-key", default=default.app_key)
+    parser.add_argument("--sf-partner-id", default=default.sf_partner_id)
+    parser.add_argument("--sf-checkword", default=default.sf_checkword)
+    parser.add_argument("--kuaidi100-key", default=default.kuaidi100_key)
+    parser.add_argument("--kuaidi100-secret", default=default.kuaidi100_secret)
+    parser.add_argument("--kuaidi100-customer", default=default.kuaidi100_customer)
     parser.add_argument("--erp-token", default=default.erp_token)
     parser.add_argument("--unknown-skus", default="", help="comma-separated SKUs that the ERP refuses")
     parser.add_argument("--stale-count", type=int, default=0, help="waybills that are never picked up")
@@ -56,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(given: argparse.Namespace) -> SandboxSettings:
     return SandboxSettings(
         carrier_port=given.carrier_port,
+        sf_port=given.sf_port,
+        kuaidi100_port=given.kuaidi100_port,
+        sf_callback_url=given.sf_callback_url,
         erp_port=given.erp_port,
         notice_port=given.notice_port,
         callback_url=given.callback_url,
@@ -63,6 +72,11 @@ def _settings(given: argparse.Namespace) -> SandboxSettings:
         seed=given.seed,
         ebusiness_id=given.ebusiness_id,
         app_key=given.app_key,
+        sf_partner_id=given.sf_partner_id,
+        sf_checkword=given.sf_checkword,
+        kuaidi100_key=given.kuaidi100_key,
+        kuaidi100_secret=given.kuaidi100_secret,
+        kuaidi100_customer=given.kuaidi100_customer,
         erp_token=given.erp_token,
         unknown_skus=frozenset(filter(None, given.unknown_skus.split(","))),
         mix=JourneyMix(stale_count=given.stale_count, late_count=given.late_count),
@@ -76,6 +90,8 @@ def _tell_ready(peers: SandboxPeers, ready_file: Path | None) -> None:
         "pid": os.getpid(),
         "ports": peers.ports(),
         "carrier_url": peers.carrier_url,
+        "sf_url": peers.sf_url,
+        "kuaidi100_urls": {name: peers.kuaidi100_url(name) for name in ("order", "query", "subscribe")},
         "erp_url": peers.erp_url,
         "notice_url": peers.notice_url,
     }

@@ -13,14 +13,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from sync.sandbox.erp_stock import StockRoom
 from sync.sandbox.http import Request, Response
 from sync.sandbox.peer import Ask, Peer, json_response
 
 _ORDERS = "/api/orders"
+_STOCK = "/api/stock"
 _MONEY_TEXT = re.compile(r"-?\d{1,12}\.\d{2}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Document:
     """One order as the ERP holds it, with the key and the bytes it came with."""
 
@@ -28,9 +30,11 @@ class Document:
     key: str
     digest: bytes
     order: dict[str, Any]
+    status: str = "open"
+    """Or `shipped`, or `cancelled`."""
 
     def reply(self) -> dict[str, Any]:
-        return {"erp_no": self.erp_no, "order_id": self.order["order_id"]}
+        return {"erp_no": self.erp_no, "order_id": self.order["order_id"], "status": self.status}
 
 
 @dataclass(slots=True)
@@ -40,6 +44,7 @@ class SandboxErp(Peer):
     token: str = ""
     user: str = "ecsync"
     unknown_skus: frozenset[str] = frozenset()
+    stock: StockRoom = field(default_factory=StockRoom, repr=False)
     name: ClassVar[str] = "erp"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _by_order: dict[str, Document] = field(default_factory=dict, repr=False)
@@ -49,6 +54,11 @@ class SandboxErp(Peer):
         path = request.path.rstrip("/")
         if request.method == "POST" and path == _ORDERS:
             return self._understand_create(request)
+        if request.method == "POST" and path.startswith(f"{_ORDERS}/") and path.endswith("/cancel"):
+            order_id = path.removeprefix(f"{_ORDERS}/").removesuffix("/cancel")
+            return Ask("cancel_order", order_id, lambda _: self._cancel(request, order_id))
+        if request.method == "GET" and path == _STOCK:
+            return Ask("read_stock", "", lambda _: self._read_stock(request))
         if request.method == "GET" and path.startswith(_ORDERS):
             order_id = request.query.get("order_id", path[len(_ORDERS) + 1 :])
             return Ask("find_order", order_id, lambda _: self._find(request, order_id))
@@ -63,6 +73,7 @@ class SandboxErp(Peer):
         with self._lock:
             self._by_order.clear()
             self._by_key.clear()
+        self.stock.clear()
 
     def _understand_create(self, request: Request) -> Ask:
         try:
@@ -105,6 +116,24 @@ class SandboxErp(Peer):
         self.ledger.record_document(order_id, document.erp_no)
         return json_response(document.reply(), 201, note="created")
 
+    def _cancel(self, request: Request, order_id: str) -> Response:
+        if not self._is_authorised(request):
+            return _unauthorised()
+        with self._lock:
+            document = self._by_order.get(order_id)
+            if document is None:
+                return _problem(404, "not_found", f"no order {order_id}")
+            if document.status != "open":
+                return _problem(409, document.status, f"order {order_id} is {document.status}", document.status)
+            document.status = "cancelled"
+        self.ledger.record_document_cancel(order_id)
+        return json_response(document.reply(), note="cancelled")
+
+    def ship(self, order_id: str) -> None:
+        """The warehouse sends the goods: from now on the order cannot be cancelled."""
+        with self._lock:
+            self._by_order[order_id].status = "shipped"
+
     def _find(self, request: Request, order_id: str) -> Response:
         if not self._is_authorised(request):
             return _unauthorised()
@@ -113,6 +142,14 @@ class SandboxErp(Peer):
         if document is None:
             return json_response({"error": "not_found", "message": f"no order {order_id}"}, 404, note="not_found")
         return json_response(document.reply(), note="found")
+
+    def _read_stock(self, request: Request) -> Response:
+        """Orders reserve what they ask for until they are cancelled; what is shipped is gone as well."""
+        if not self._is_authorised(request):
+            return _unauthorised()
+        with self._lock:
+            orders = [document.order for document in self._by_order.values() if document.status != "cancelled"]
+        return self.stock.answer(request, orders)
 
     def _is_authorised(self, request: Request) -> bool:
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
@@ -168,8 +205,10 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _problem(status: int, error: str, message: str) -> Response:
-    return json_response({"error": error, "message": message}, status, note=f"refused {status} {error}")
+def _problem(status: int, error: str, message: str, state: str = "") -> Response:
+    """A refusal; `state` is how the order stands, where that is why."""
+    said = {"error": error, "message": message} | ({"status": state} if state else {})
+    return json_response(said, status, note=f"refused {status} {error}")
 
 
 def _unauthorised() -> Response:

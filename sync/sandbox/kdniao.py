@@ -19,9 +19,11 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from sync.clock import BusinessClock
+from sync.sandbox import kdniao_pickup
 from sync.sandbox.faults import Draw
 from sync.sandbox.http import Request, Response
-from sync.sandbox.journeys import JourneyMix, Parcel, plan_journey, wire_time
+from sync.sandbox.journeys import JourneyKind, JourneyMix, Parcel, plan_journey, wire_time
+from sync.sandbox.kdniao_pickup import PickupDesk
 from sync.sandbox.kdniao_rules import FREE_QUERY, Refusal, check_order, has_forbidden, sign
 from sync.sandbox.peer import Ask, Peer, json_response
 
@@ -35,6 +37,8 @@ _OPERATIONS = {
     "1002": "query_tracking",
     "8008": "subscribe_tracking",
     "1008": "subscribe_tracking",
+    "2002": "recognise",
+    **kdniao_pickup.OPERATIONS,
 }
 _PREFIXES = {
     "SF": ("SF", 13),
@@ -61,9 +65,15 @@ class SandboxKdniao(Peer):
     mix: JourneyMix = field(default_factory=JourneyMix)
     follow: Callable[[Parcel], None] = lambda parcel: None
     name: ClassVar[str] = "carrier"
+    free_queries: int = 500
+    """How many calls of the free query a day's quota holds; the sandbox's day never ends."""
+    pickups: PickupDesk = field(init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _by_order: dict[str, Parcel] = field(default_factory=dict, repr=False)
     _by_waybill: dict[str, Parcel] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.pickups = PickupDesk(self._is_picked_up)
 
     def understand(self, request: Request) -> Ask:
         if request.method != "POST":
@@ -71,7 +81,9 @@ class SandboxKdniao(Peer):
         form = dict(parse_qsl(request.body.decode("utf-8", errors="replace"), keep_blank_values=True))
         operation = _OPERATIONS.get(form.get("RequestType", ""), "unknown")
         data = _read_object(form.get("RequestData", ""))
-        names = ("OrderCode",) if operation == "book_waybill" else ("LogisticCode", "ExpNo", "OrderCode")
+        names = (
+            ("OrderCode",) if operation in ("book_waybill", "book_pickup") else ("LogisticCode", "ExpNo", "OrderCode")
+        )
         key = next((str(data[name]) for name in names if data and data.get(name)), "")
         return Ask(operation, key, lambda draw: self._perform(form, data, draw))
 
@@ -83,6 +95,7 @@ class SandboxKdniao(Peer):
         with self._lock:
             self._by_order.clear()
             self._by_waybill.clear()
+            self.pickups = PickupDesk(self._is_picked_up)
 
     def _perform(self, form: Mapping[str, str], data: dict[str, Any] | None, draw: Draw) -> Response:
         try:
@@ -114,6 +127,8 @@ class SandboxKdniao(Peer):
         operation = _OPERATIONS.get(request_type)
         if request_type in ("1002", "1008") and data.get("ShipperCode") not in FREE_QUERY:
             raise Refusal("105", "没有可用套餐")
+        if request_type == "1002":
+            self._use_quota()
         if operation == "book_waybill":
             return self._book(data, draw)
         if operation == "cancel_waybill":
@@ -122,7 +137,17 @@ class SandboxKdniao(Peer):
             return self._query(data, request_type)
         if operation == "subscribe_tracking":
             return self._subscribe(data)
+        if operation == "recognise":
+            return self._recognise(data)
+        if request_type in kdniao_pickup.OPERATIONS:
+            return self.pickups.answer(request_type, data)
         raise Refusal("105", "没有可用套餐")
+
+    def _use_quota(self) -> None:
+        with self._lock:
+            self.free_queries -= 1
+            if self.free_queries < 0:
+                raise Refusal("405", "超出查询次数限制")
 
     def _book(self, order: dict[str, Any], draw: Draw) -> tuple[dict[str, Any], str]:
         check_order(order)
@@ -201,11 +226,29 @@ class SandboxKdniao(Peer):
                 raise Refusal("105", "取消失败，订单不存在")
             if parcel.is_cancelled:
                 raise Refusal("105", "取消失败，订单已取消")
-            if any(scan.action == "1" for scan in parcel.scans_until(self.clock.now())):
+            if self._is_picked_up(parcel.waybill_no):
                 raise Refusal("105", "取消失败，快递员已揽收")
             parcel.is_cancelled = True
         self.ledger.record_cancel(parcel.order_code)
         return {"Success": True, "ResultCode": "100", "Reason": "取消成功"}, "cancelled"
+
+    def _is_picked_up(self, waybill_no: str) -> bool:
+        parcel = self._by_waybill.get(waybill_no)
+        scans = parcel.scans_until(self.clock.now()) if parcel is not None else ()
+        return any(scan.action == "1" for scan in scans)
+
+    def _recognise(self, data: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """By the look of the number; of digits alone, several companies come into question."""
+        number = str(data.get("LogisticCode") or "")
+        if not number:
+            raise Refusal("402", "缺少快递单号")
+        fits = [
+            code
+            for code, (prefix, digits) in _PREFIXES.items()
+            if number.startswith(prefix) and len(number) == len(prefix) + digits
+        ]
+        shippers = [{"ShipperCode": code, "ShipperName": code} for code in fits]
+        return {"Success": bool(fits), "Code": "100", "LogisticCode": number, "Shippers": shippers}, f"{len(fits)} fit"
 
     def _query(self, data: dict[str, Any], request_type: str) -> tuple[dict[str, Any], str]:
         waybill_no = str(data.get("LogisticCode") or "")
@@ -233,13 +276,28 @@ class SandboxKdniao(Peer):
             if not data.get(name):
                 raise Refusal("101", f"缺少必要参数：{name}")
         with self._lock:
-            parcel = self._by_waybill.get(str(data["LogisticCode"]))
+            number = str(data["LogisticCode"])
+            parcel = self._by_waybill.get(number) or self._by_waybill.setdefault(number, self._foreign(number, data))
         # A subscription says nothing about a right pair of courier and number: the answer is the same.
         if parcel is not None and parcel.shipper_code == data["ShipperCode"]:
             parcel.callback = str(data.get("CallBack") or parcel.callback)
             self._start_following(parcel)
         now = wire_time(self.clock.now())
         return {"UpdateTime": now, "Success": True, "Reason": "", "EstimatedDeliveryTime": ""}, "subscribed"
+
+    def _foreign(self, number: str, data: Mapping[str, Any]) -> Parcel:
+        """A number that somebody else issued: it is on its way from now on, and nothing was issued by us."""
+        dice = random.Random(f"{self.injector.seed}:journey:{number}")  # noqa: S311 - not a secret
+        return Parcel(
+            order_code=str(data.get("OrderCode") or ""),
+            shipper_code=str(data["ShipperCode"]),
+            waybill_no=number,
+            callback="",
+            kind=JourneyKind.NORMAL,
+            scans=plan_journey(JourneyKind.NORMAL, self.clock.now(), dice, "深圳市", "北京市"),
+            answer={"Order": {"KDNOrderCode": ""}},
+            phone_tails=frozenset({str(data.get("CustomerName") or "")}),
+        )
 
     def _reply(self, body: Mapping[str, Any], *, note: str, bom: bool = False) -> Response:
         text = json.dumps({"EBusinessID": self.ebusiness_id, **body}, ensure_ascii=False).encode()

@@ -40,6 +40,7 @@ class ErpOrder:
     adopted: int = 0
     refused: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class Ledger:
             if fault:
                 self._counts[f"{peer}.faults.{fault}"] += 1
             if operation in ("book_waybill", "create_order") and key:
-                self._count_order(self._carrier_order(key) if peer == "carrier" else self._erp_order(key), note, fault)
+                is_waybill = operation == "book_waybill"
+                self._count_order(self._carrier_order(key) if is_waybill else self._erp_order(key), note, fault)
             self._changed.notify_all()
 
     def _count_order(self, order: CarrierOrder | ErpOrder, note: str, fault: str) -> None:
@@ -122,6 +124,10 @@ class Ledger:
     def record_document(self, order_id: str, erp_no: str) -> None:
         with self._changed:
             self._erp_order(order_id).documents.append(erp_no)
+
+    def record_document_cancel(self, order_id: str) -> None:
+        with self._changed:
+            self._erp_order(order_id).cancelled = True
 
     def record_idempotency_key(self, order_id: str, key: str) -> None:
         """Keep a key seen with an order, once each."""

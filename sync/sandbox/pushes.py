@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
 from sync.clock import BusinessClock, utc_now
@@ -41,7 +41,8 @@ class Job:
 class Poster:
     """A keep-alive client of one sender thread; http only, the sandbox never leaves the machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, content_type: str) -> None:
+        self._content_type = content_type
         self._connection: http.client.HTTPConnection | None = None
         self._place = ""
 
@@ -65,8 +66,7 @@ class Poster:
 
     def _exchange(self, path: str, body: bytes) -> tuple[int, bytes]:
         assert self._connection is not None  # noqa: S101 - set by post
-        headers = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
-        self._connection.request("POST", path, body, headers)
+        self._connection.request("POST", path, body, {"Content-Type": self._content_type})
         reply = self._connection.getresponse()
         return reply.status, reply.read(65536)
 
@@ -103,6 +103,7 @@ class PushSender:
     tries: int = 6
     backoff_s: float = 0.5
     sends_pickups: bool = False
+    content_type: ClassVar[str] = "application/x-www-form-urlencoded;charset=utf-8"
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     _heap: list[tuple[float, int, Job]] = field(default_factory=list, repr=False)
     _order: itertools.count[int] = field(default_factory=itertools.count, repr=False)
@@ -111,7 +112,7 @@ class PushSender:
 
     def start(self) -> None:
         for number in range(self.threads):
-            poster = Poster()
+            poster = Poster(self.content_type)
             thread = threading.Thread(target=self._work, args=(poster,), name=f"sandbox-push-{number}", daemon=True)
             self._running.append((thread, poster))
             thread.start()
@@ -147,6 +148,8 @@ class PushSender:
     def follow(self, parcel: Parcel) -> None:
         """Push every scan of the parcel as it comes due; scans of the past at once."""
         for index, scan in enumerate(parcel.scans):
+            if not self._is_worth_telling(parcel, index):
+                continue
             due = self._due(scan)
             self._schedule(Job(((parcel, index),)), due)
             if self.sends_pickups and scan.action == "1":
@@ -231,8 +234,8 @@ class PushSender:
             self._schedule(replace(job, kind="forged", body=b""), time.monotonic())
 
     def _post(self, job: Job, poster: Poster) -> bool:
-        status, answer = poster.post(self.url, job.body)
-        accepted, reason = read_reply(status, answer)
+        status, answer = poster.post(self._place(job), job.body)
+        accepted, reason = self._read_answer(status, answer)
         self.ledger.record_push(
             Push(
                 at=utc_now().isoformat(timespec="milliseconds"),
@@ -248,6 +251,15 @@ class PushSender:
             )
         )
         return accepted
+
+    def _place(self, job: Job) -> str:
+        return self.url
+
+    def _is_worth_telling(self, parcel: Parcel, index: int) -> bool:
+        return True
+
+    def _read_answer(self, status: int, answer: bytes) -> tuple[bool, str]:
+        return read_reply(status, answer)
 
     def _try_again(self, job: Job) -> None:
         if job.attempt >= self.tries:

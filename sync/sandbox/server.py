@@ -1,4 +1,4 @@
-"""All sandbox peers in one process: a carrier, an ERP and a sink for notices, each on its own port of 127.0.0.1.
+"""All sandbox peers in one process: three carriers, an ERP and a sink for notices, each on its own port of 127.0.0.1.
 
 Every port also answers `GET /_ledger` (`?brief=1`), `GET` and `POST /_faults`, `POST /_callback`, `POST /_reset`.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from sync.clock import BusinessClock
 from sync.sandbox.erp import SandboxErp
@@ -17,10 +17,15 @@ from sync.sandbox.faults import FaultInjector, Faults, PushFaults
 from sync.sandbox.http import App, HttpServer, Request, Response
 from sync.sandbox.journeys import JourneyMix
 from sync.sandbox.kdniao import SandboxKdniao
+from sync.sandbox.kuaidi100 import ORDER_PATH, QUERY_PATH, SUBSCRIBE_PATH, SandboxKuaidi100
+from sync.sandbox.kuaidi100_pushes import Kuaidi100PushSender
 from sync.sandbox.ledger import Ledger
 from sync.sandbox.notices import NoticeSink
 from sync.sandbox.peer import Peer, json_response
 from sync.sandbox.pushes import PushSender
+from sync.sandbox.sf import SandboxSf
+from sync.sandbox.sf_pushes import SfPushSender
+from sync.sandbox.sf_rules import PATH as SF_PATH
 
 GATEWAY_PATH = "/kdniaosandbox/gateway/exterfaceInvoke.json"
 
@@ -29,10 +34,13 @@ GATEWAY_PATH = "/kdniaosandbox/gateway/exterfaceInvoke.json"
 class SandboxSettings:
     """Everything the peers can be told at start; ports 0 are chosen by the system, credentials are sandbox ones.
 
-    `faults` has the sections `carrier`, `erp`, `notices` (fields of `Faults`) and `push` (fields of `PushFaults`).
+    `carrier` is KDNiao. `faults` has the sections `carrier`, `sf`, `kuaidi100`, `erp`, `notices` (fields of `Faults`)
+    and `push` (fields of `PushFaults`). Kuaidi100 is told with every waybill where to push.
     """
 
     carrier_port: int = 0
+    sf_port: int = 0
+    kuaidi100_port: int = 0
     erp_port: int = 0
     notice_port: int = 0
     callback_url: str = ""
@@ -40,6 +48,13 @@ class SandboxSettings:
     seed: int = 1
     ebusiness_id: str = "test1617571"
     app_key: str = "sandbox-app-key"
+    sf_partner_id: str = "ECSYNCTEST"
+    sf_checkword: str = "sandbox-checkword"
+    sf_callback_url: str = ""
+    kuaidi100_key: str = "sandbox-k100-key"
+    kuaidi100_secret: str = "sandbox-k100-secret"  # noqa: S105 - opens nothing but the sandbox
+    kuaidi100_customer: str = "SANDBOXK100CUSTOMER"
+    kuaidi100_repeat_window_s: float = 48 * 3600
     erp_token: str = "sandbox-erp-token"  # noqa: S105 - opens nothing but the sandbox
     erp_user: str = "ecsync"
     unknown_skus: frozenset[str] = frozenset()
@@ -58,22 +73,25 @@ class SandboxPeers:
         self.settings = settings or SandboxSettings()
         self.book = Ledger()
         given = self.settings
-        self.sender = PushSender(
-            clock=given.clock,
-            ledger=self.book,
-            ebusiness_id=given.ebusiness_id,
-            app_key=given.app_key,
-            seed=given.seed,
-            threads=given.push_threads,
-            tries=given.push_tries,
-            backoff_s=given.push_backoff_s,
-            sends_pickups=given.sends_pickups,
-        )
+        self.sender = _build_sender(PushSender, given, self.book, sends_pickups=given.sends_pickups)
+        self.sf_sender = _build_sender(SfPushSender, given, self.book)
+        self.kuaidi100_sender = _build_sender(Kuaidi100PushSender, given, self.book)
         self._peers = _build_peers(given, self.book, self.sender)
-        ports = {"carrier": given.carrier_port, "erp": given.erp_port, "notices": given.notice_port}
+        self.sf = _build_sf(given, self.book, self.sf_sender)
+        self._peers["sf"] = self.sf
+        self.kuaidi100 = _build_kuaidi100(given, self.book, self.kuaidi100_sender)
+        self._peers["kuaidi100"] = self.kuaidi100
+        ports = {
+            "carrier": given.carrier_port,
+            "sf": given.sf_port,
+            "kuaidi100": given.kuaidi100_port,
+            "erp": given.erp_port,
+            "notices": given.notice_port,
+        }
         self._servers = {name: HttpServer(self._with_control(peer), ports[name]) for name, peer in self._peers.items()}
         self.configure_faults(given.faults)
         self.sender.send_to(given.callback_url)
+        self.sf_sender.send_to(given.sf_callback_url)
 
     def __enter__(self) -> SandboxPeers:
         started: list[HttpServer] = []
@@ -86,12 +104,16 @@ class SandboxPeers:
                 server.stop()
             raise
         self.sender.start()
+        self.sf_sender.start()
+        self.kuaidi100_sender.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.sender.stop()
+        self.sf_sender.stop()
+        self.kuaidi100_sender.stop()
         for server in self._servers.values():
             server.stop()
 
@@ -99,6 +121,16 @@ class SandboxPeers:
     def carrier_url(self) -> str:
         """KDNiao's gateway, for every RequestType."""
         return self._servers["carrier"].url + GATEWAY_PATH
+
+    @property
+    def sf_url(self) -> str:
+        """Fengqiao's gateway, for every service."""
+        return self._servers["sf"].url + SF_PATH
+
+    def kuaidi100_url(self, service: str) -> str:
+        """Kuaidi100's address of a service: order, query or subscribe."""
+        paths = {"order": ORDER_PATH, "query": QUERY_PATH, "subscribe": SUBSCRIBE_PATH}
+        return self._servers["kuaidi100"].url + paths[service]
 
     @property
     def erp_url(self) -> str:
@@ -111,13 +143,15 @@ class SandboxPeers:
         return self._servers["notices"].url + "/notices"
 
     def ports(self) -> dict[str, int]:
-        """Ports by peer: carrier, erp, notices."""
+        """Ports by peer: carrier, sf, kuaidi100, erp, notices."""
         return {name: server.port for name, server in self._servers.items()}
 
     def ledger(self, *, brief: bool = False) -> dict[str, Any]:
         """What `GET /_ledger` shows; `brief` leaves out the lists of single calls and pushes."""
         snapshot = self.book.snapshot(brief=brief)
-        snapshot["pushes"]["waiting"] = self.sender.waiting
+        snapshot["pushes"]["waiting"] = sum(
+            sender.waiting for sender in (self.sender, self.sf_sender, self.kuaidi100_sender)
+        )
         return snapshot
 
     def wait_until(self, claim: Callable[[dict[str, Any]], object], timeout_s: float = 10) -> bool:
@@ -139,7 +173,7 @@ class SandboxPeers:
         push = PushFaults.read(sections["push"]) if "push" in sections else None
         for name, faults in read.items():
             self._peers[name].injector.configure(faults)
-        self.sender.faults = push or self.sender.faults
+        self.sender.faults = self.sf_sender.faults = self.kuaidi100_sender.faults = push or self.sender.faults
 
     def faults(self) -> dict[str, Any]:
         """All sections as they are in force."""
@@ -149,9 +183,17 @@ class SandboxPeers:
     def reset(self) -> None:
         """Forget all orders, waiting pushes and records; settings and faults stay."""
         self.sender.forget()
+        self.sf_sender.forget()
+        self.kuaidi100_sender.forget()
         for peer in self._peers.values():
             peer.reset()
         self.book.reset()
+
+    def _name_receivers(self, given: Mapping[str, Any]) -> None:
+        if "sf_url" in given:
+            self.sf_sender.send_to(str(given["sf_url"]))
+        if "url" in given or "sf_url" not in given:
+            self.send_callbacks_to(str(given.get("url", "")))
 
     def _with_control(self, peer: Peer) -> App:
         return lambda request: self._control(request) if request.path.startswith("/_") else peer(request)
@@ -166,7 +208,7 @@ class SandboxPeers:
             if action == "POST /_faults":
                 self.configure_faults(_read_json(request))
             elif action == "POST /_callback":
-                self.send_callbacks_to(str(_read_json(request).get("url", "")))
+                self._name_receivers(_read_json(request))
             elif action == "POST /_reset":
                 self.reset()
             else:
@@ -174,6 +216,24 @@ class SandboxPeers:
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
         return json_response({"ok": True})
+
+
+S = TypeVar("S", bound=PushSender)
+
+
+def _build_sender(kind: type[S], settings: SandboxSettings, ledger: Ledger, *, sends_pickups: bool = False) -> S:
+    """KDNiao's credentials are of no use to the others, which sign with what a waybill brings or not at all."""
+    return kind(
+        clock=settings.clock,
+        ledger=ledger,
+        ebusiness_id=settings.ebusiness_id,
+        app_key=settings.app_key,
+        seed=settings.seed,
+        threads=settings.push_threads,
+        tries=settings.push_tries,
+        backoff_s=settings.push_backoff_s,
+        sends_pickups=sends_pickups,
+    )
 
 
 def _build_peers(settings: SandboxSettings, ledger: Ledger, sender: PushSender) -> dict[str, Peer]:
@@ -194,6 +254,32 @@ def _build_peers(settings: SandboxSettings, ledger: Ledger, sender: PushSender) 
         unknown_skus=settings.unknown_skus,
     )
     return {"carrier": carrier, "erp": erp, "notices": NoticeSink(ledger, FaultInjector(settings.seed))}
+
+
+def _build_sf(settings: SandboxSettings, ledger: Ledger, sender: SfPushSender) -> SandboxSf:
+    return SandboxSf(
+        ledger,
+        FaultInjector(settings.seed),
+        clock=settings.clock,
+        partner_id=settings.sf_partner_id,
+        checkword=settings.sf_checkword,
+        mix=replace(settings.mix, returned=0),  # SF has no code for a parcel that came back to its sender
+        follow=sender.follow,
+    )
+
+
+def _build_kuaidi100(settings: SandboxSettings, ledger: Ledger, sender: Kuaidi100PushSender) -> SandboxKuaidi100:
+    return SandboxKuaidi100(
+        ledger,
+        FaultInjector(settings.seed),
+        clock=settings.clock,
+        key=settings.kuaidi100_key,
+        secret=settings.kuaidi100_secret,
+        customer=settings.kuaidi100_customer,
+        mix=settings.mix,
+        follow=sender.follow,
+        repeat_window_s=settings.kuaidi100_repeat_window_s,
+    )
 
 
 def _read_json(request: Request) -> dict[str, Any]:

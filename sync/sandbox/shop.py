@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from mappings.shops.ecshop.rows import split_numbers
 from mappings.shops.ecshop.status import OrderStatus, PayStatus
 from mappings.shops.ecshop.times import to_stored
-from sync.sandbox.shop_data import CARRIED, CONFIG, GOODS, PACKAGES, PAYMENTS, PROVINCES, SHIPPING
+from sync.sandbox.shop_data import BRANDS, CARRIED, CONFIG, GOODS, MEMBERS, PACKAGES, PAYMENTS, PROVINCES, SHIPPING
 from sync.sandbox.shop_seed import SeededOrder, seed_orders
 from sync.shops.ecshop_db import parse_dsn
 from sync.shops.ecshop_tables import EcshopTables, ecshop_tables
@@ -43,11 +43,17 @@ def open_shop(url: str) -> Engine:
 
 
 def create_shop(
-    url: str, *, prefix: str = "ecs_", mysql_engine: str = "MyISAM", with_lastmodify: bool = False
+    url: str,
+    *,
+    prefix: str = "ecs_",
+    mysql_engine: str = "MyISAM",
+    mysql_charset: str = "utf8",
+    with_lastmodify: bool = False,
 ) -> Engine:
     """Create the tables and fill regions, goods, couriers and payments; a shop that exists is left as it is."""
     engine = open_shop(url)
-    tables = ecshop_tables(prefix, mysql_engine=mysql_engine, with_lastmodify=with_lastmodify)
+    kind = {"mysql_engine": mysql_engine, "mysql_charset": mysql_charset}
+    tables = ecshop_tables(prefix, **kind, with_lastmodify=with_lastmodify)
     with engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -84,6 +90,8 @@ def _furniture(tables: EcshopTables) -> Iterator[tuple[Table, list[dict[str, Any
     yield tables.products, list(_products())
     yield from _packages(tables)
     yield tables.shop_config, [{"code": code, "value": value} for code, value in CONFIG]
+    yield tables.brand, [{"brand_id": key, "brand_name": name} for key, name in BRANDS]
+    yield tables.users, [{"user_id": key, "user_name": f"sample{key}"} for key in MEMBERS]
 
 
 def _packages(tables: EcshopTables) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
@@ -134,6 +142,9 @@ def _goods_row(goods_id: int) -> dict[str, Any]:
         "extension_code": "" if goods.is_real else "virtual_card",
         "is_on_sale": int(goods.is_sold),
         "is_delete": int(not goods.is_sold),
+        "brand_id": goods.brand_id,
+        "give_integral": goods.give_integral,
+        "rank_integral": goods.rank_integral,
     }
 
 

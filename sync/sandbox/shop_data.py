@@ -41,7 +41,10 @@ REMARKS = (
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """Goods of the sandbox: price in fen, weight in grams; `variants` are products as (attribute, extra fen)."""
+    """Goods of the sandbox: price in fen, weight in grams; `variants` are products as (attribute, extra fen).
+
+    `give_integral` and `rank_integral` are points for each piece, -1 for as many as its price in yuan.
+    """
 
     goods_id: int
     sn: str
@@ -51,14 +54,17 @@ class Goods:
     variants: tuple[tuple[str, int], ...] = ()
     is_real: bool = True
     is_sold: bool = True
+    brand_id: int = 0
+    give_integral: int = -1
+    rank_integral: int = -1
 
 
 GOODS = (
-    Goods(1, "SBX-TEA-100", "示例龙井茶 100g", 12800, 150),
+    Goods(1, "SBX-TEA-100", "示例龙井茶 100g", 12800, 150, brand_id=1),
     Goods(2, "SBX-CUP", "示例陶瓷杯", 4900, 420, (("颜色:白色", 0), ("颜色:黑色", 500), ("颜色:青色", 0))),
     Goods(3, "SBX-SHIRT", "示例棉衬衫", 19900, 280, (("尺码:M", 0), ("尺码:L", 0), ("尺码:XL", 1000))),
     Goods(4, "SBX-BOOK", "示例笔记本", 2550, 310),
-    Goods(5, "SBX-LAMP", "示例台灯", 15900, 1250),
+    Goods(5, "SBX-LAMP", "示例台灯", 15900, 1250, brand_id=2, give_integral=30, rank_integral=0),
     Goods(6, "SBX-CABLE", "示例数据线", 1990, 60, (("长度:1 米", 0), ("长度:2 米", 600))),
     Goods(7, "SBX-SNACK", "示例坚果礼盒", 8800, 900),
     Goods(8, "SBX-STICKER", "示例贴纸（赠品）", 0, 15),
@@ -69,6 +75,11 @@ PACKAGES: dict[int, tuple[str, int, tuple[tuple[int, int, int], ...]]] = {
     5: ("示例下午茶礼包", 15800, ((1, 0, 1), (2, 1, 2), (7, 0, 1))),
 }
 """Package act_id -> name, price in fen, parts (goods_id, product_id, number). 5 is some goods too, as in real shops."""
+
+BRANDS = ((1, "示例茶园"), (2, "样品照明"))
+"""(brand_id, brand_name)"""
+MEMBERS = (1, 2)
+"""user_id of those who have an account; the others order as guests."""
 
 SHIPPING = (
     (1, "sto_express", "申通快递", 0),

@@ -22,6 +22,7 @@ from sync.sandbox.shop_data import (
     FLAT_RATE,
     GIVEN_NAMES,
     GOODS,
+    MEMBERS,
     PACKAGES,
     PAYMENTS,
     REMARKS,
@@ -267,7 +268,7 @@ def _person(rng: random.Random, place: tuple[int, int, int]) -> dict[str, Any]:
     number = f"{rng.randrange(10_000_000):07d}"
     mobile, tel = (f"1000{number}", "") if rng.random() < 0.9 else ("", f"000-{number}")
     return {
-        "user_id": rng.choice((0, 0, 1, 2)),
+        "user_id": rng.choice((0, 0, *MEMBERS)),
         "consignee": rng.choice(SURNAMES) + rng.choice(GIVEN_NAMES),
         "country": 1,
         "province": place[0],

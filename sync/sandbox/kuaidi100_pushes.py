@@ -1,0 +1,60 @@
+"""Kuaidi100's pushes: one parcel each, newest scan first, to the address and with the salt of its subscription."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlencode
+
+from sync.sandbox.journeys import Scan
+from sync.sandbox.kuaidi100 import Kuaidi100Parcel
+from sync.sandbox.kuaidi100_rules import sign
+from sync.sandbox.pushes import Job, PushSender
+
+
+@dataclass(slots=True)
+class Kuaidi100PushSender(PushSender):
+    """A push is accepted when the receiver answers 200 and `result: true`. Parcels of plain https addresses stay."""
+
+    def follow(self, parcel: Kuaidi100Parcel) -> None:  # type: ignore[override]  # only its own parcels come here
+        """Push every scan of the parcel to its own address as it comes due."""
+        if parcel.callback.startswith("http://"):
+            self.send_to(parcel.callback)
+            PushSender.follow(self, parcel)
+
+    def _gather(self, job: Job) -> Job:
+        return job
+
+    def _place(self, job: Job) -> str:
+        return job.legs[0][0].callback
+
+    def _read_answer(self, status: int, answer: bytes) -> tuple[bool, str]:
+        if status == 0:
+            return False, answer.decode(errors="replace")
+        try:
+            reply = json.loads(answer)
+        except ValueError:
+            reply = None
+        if not isinstance(reply, dict):
+            return False, "the answer is not a JSON object"
+        return status == 200 and reply.get("result") is True, str(reply.get("message") or "")
+
+    def _body(self, job: Job) -> bytes:
+        parcel, index = cast(Kuaidi100Parcel, job.legs[0][0]), job.legs[0][1]
+        scans = parcel.scans[: index + 1]
+        if job.kind == "forged":
+            scans = (*scans, Scan(self.clock.now(), "301", "3", "已签收，签收人：本人", scans[-1].location))
+        has_ended = index + 1 == len(parcel.scans) and job.kind != "forged"
+        push = {
+            "status": "shutdown" if has_ended else "polling",
+            "billstatus": "got",
+            "message": "",
+            "autoCheck": "0",
+            "comOld": "",
+            "comNew": "",
+            "lastResult": parcel.result(scans),
+        }
+        text = json.dumps(push, ensure_ascii=False, separators=(",", ":"))
+        salt = "another-salt" if job.kind == "forged" else parcel.salt
+        return urlencode({"param": text, "sign": sign(text, salt)}).encode()

@@ -15,23 +15,40 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from mappings.errors import PeerError
+from sync import cli_carriers, cli_labels, cli_numbers, cli_stock
 from sync import exceptions as desk
+from sync.cli_secrets import secrets
 from sync.db.migrate import migrate as migrate_database
 from sync.db.models import InboxRow, OrderRow, ShipmentRow
 from sync.db.orders import find_by_sn
 from sync.db.session import DatabaseAway
+from sync.db.steps import Wake
 from sync.gateway import PeerAway
 from sync.runtime import Runtime
 from sync.services.check import check as check_everything
+from sync.services.enter_number import NumberRefused
+from sync.services.labels import NoSuchLabel
 from sync.services.poll_shop import poll_shop
 from sync.services.push_now import NoSuchOrder, push_now
 from sync.services.replay_callback import NoSuchCallback, replay_callback
 from sync.services.run_steps import StepParked, run_steps
 from sync.services.show_order import show_order
+from sync.services.sweep_parcels import REASONS, sweep_parcels
 from sync.services.sweep_pickups import sweep_pickups
+from sync.services.switch_carriers import SwitchRefused
 from sync.settings import SettingsError, load_settings
 
-EXPECTED = (SettingsError, DatabaseAway, NoSuchOrder, NoSuchCallback, PeerError, PeerAway)
+EXPECTED = (
+    SettingsError,
+    DatabaseAway,
+    NoSuchOrder,
+    NoSuchCallback,
+    NoSuchLabel,
+    NumberRefused,
+    PeerError,
+    PeerAway,
+    SwitchRefused,
+)
 
 Say = Callable[[Any, Sequence[str]], None]
 
@@ -80,7 +97,7 @@ def main(verbose: bool) -> None:
 
 @main.group()
 def order() -> None:
-    """Single orders: push, show, list."""
+    """Single orders: push, show, list, number."""
 
 
 @main.group()
@@ -96,6 +113,32 @@ def callbacks() -> None:
 @main.group()
 def exceptions() -> None:
     """What needs a person."""
+
+
+@main.group()
+def stock() -> None:
+    """What the ERP can sell, into the shops."""
+
+
+@main.group()
+def carriers() -> None:
+    """The switchboard: which carriers get parcels."""
+
+
+@main.group()
+def labels() -> None:
+    """The printable labels of parcels: which wait, and printing them."""
+
+
+main.add_command(secrets)
+for _group, _commands in (
+    (stock, cli_stock.COMMANDS),
+    (carriers, cli_carriers.COMMANDS),
+    (labels, cli_labels.COMMANDS),
+    (order, cli_numbers.COMMANDS),
+):
+    for _name, _function in _commands.items():
+        command(_group, _name)(_function)
 
 
 @command(main, "migrate")
@@ -164,6 +207,7 @@ def _order_lines(item: dict[str, Any]) -> list[str]:
     parcels = [
         f"  parcel {p['parcel_no']}: {p['waybill_no'] or 'no waybill yet'} {p['shipper_code']} {p['status']}, "
         f"picked up {p['pickup_at'] or '-'}, delivered {p['delivered_at'] or '-'}"
+        + (f"\n    routed: {p['route_reason']}" if p["route_reason"] else "")
         for p in item["parcels"]
     ]
     return [
@@ -208,15 +252,27 @@ def _list(rt: Runtime, say: Say, status: str | None, limit: int) -> None:
 @command(sweep, "pickups")
 def _sweep_pickups(rt: Runtime, say: Say) -> None:
     """Find parcels whose pickup is overdue and ask their carriers, here and now."""
-    wakes = sweep_pickups(rt)
-    results = []
-    for wake in wakes:
-        try:
-            run_steps(rt, wake.order_id, wake.peer)
-            results.append({"order_id": wake.order_id, "result": "asked"})
-        except (PeerError, StepParked) as problem:
-            results.append({"order_id": wake.order_id, "result": str(problem)})
+    results = [{"order_id": wake.order_id, "result": _ask(rt, wake)} for wake in sweep_pickups(rt)]
     say(results, [f"order {r['order_id']}: {r['result']}" for r in results] or ["No pickup is overdue."])
+
+
+@command(sweep, "parcels")
+def _sweep_parcels(rt: Runtime, say: Say) -> None:
+    """Ask the carriers about overdue, still, late and unheard parcels, one batch each, here and now."""
+    swept = sweep_parcels(rt)
+    answers = [_ask(rt, wake) for wake in swept.wakes]
+    counts = {reason: swept.owed[reason] for reason in REASONS}
+    counts |= {"asked": answers.count("asked"), "failed": len(answers) - answers.count("asked")}
+    lines = [", ".join(f"{count} {name}" for name, count in counts.items())]
+    say(counts, lines if answers else ["No parcel wants a query."])
+
+
+def _ask(rt: Runtime, wake: Wake) -> str:
+    try:
+        run_steps(rt, wake.order_id, wake.peer)
+    except (PeerError, StepParked) as problem:
+        return str(problem)
+    return "asked"
 
 
 @command(callbacks, "list")

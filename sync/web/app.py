@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from sync.settings import Settings, load_settings_or_exit
-from sync.web import console, health, metrics, process
+from sync.web import api, console, health, labels, metrics, process
 from sync.web.receiver import Receiver
 from sync.web.words import WORDS, choose_language, speaker
 
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("sync.web", static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_CONSOLE_BYTES
     app.wsgi_app = Receiver(app.wsgi_app, process.install(app, settings))  # type: ignore[method-assign]
-    for room in (health, metrics, console):
+    for room in (health, metrics, console, labels, api):
         app.register_blueprint(room.blueprint)
     app.register_error_handler(HTTPException, _say_what_failed)
     app.register_error_handler(Exception, _say_that_we_failed)

@@ -17,6 +17,7 @@ from sync.db import overview
 from sync.db.overview import Account, Calls, Cohort, Need, NewestOrder, ParcelGroup, StepGroup
 from sync.runtime import Runtime
 from sync.settings import PeerSettings
+from sync.switchboard import Switch
 from sync.web.words import Cause, explain
 
 BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -80,6 +81,7 @@ class Board:
     needs: tuple[NeedLine, ...]
     last_need_at: datetime | None
     stages: tuple[Stage, ...]
+    switches: tuple[Switch, ...]
     peers: tuple[PeerLine, ...]
     backlog: dict[str, tuple[int, ...]]
     shops: tuple[ShopLine, ...]
@@ -103,6 +105,7 @@ def read_board(rt: Runtime) -> Board:
             needs=_explain(needs, steps),
             last_need_at=overview.find_last_need(session),
             stages=_stages(rt, session, now, steps, needs),
+            switches=tuple(rt.switchboard.read(session).switches.values()),
             peers=_peers(rt, session, now),
             backlog={peer: ages for peer, ages in overview.group_backlog(session, now).items() if sum(ages)},
             shops=_shops(rt, session, now),

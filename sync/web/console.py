@@ -49,7 +49,7 @@ def board() -> Response:
 def _render(template: str) -> tuple[str, bool]:
     """The template with all it needs; while the database is away the shell still stands and says so."""
     rt = current().runtime
-    words = _vocabulary(rt)
+    words = vocabulary(rt)
     try:
         return render_template(template, board=current().boards.read(rt), **words), True
     except SQLAlchemyError as problem:
@@ -57,7 +57,7 @@ def _render(template: str) -> tuple[str, bool]:
         return render_template(template, board=None, now=utc_now(), **words), False
 
 
-def _vocabulary(rt: Runtime) -> dict[str, Any]:
+def vocabulary(rt: Runtime) -> dict[str, Any]:
     """What templates may say and show."""
     language = choose_language(request)
     say = speaker(language)

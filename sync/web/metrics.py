@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from sync.clock import utc_now
 from sync.db import overview
 from sync.runtime import Runtime
+from sync.services.sweep_parcels import count_silent
 from sync.web.process import current
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,9 @@ def _read_shops(_rt: Runtime, session: Session) -> Iterator[Metric]:
     polls = overview.read_polls(session)
     ages = (((_shop_name(key),), _age(at)) for key, at in polls.items())
     yield _gauge("ecsync_last_poll_seconds", "Since the last finished poll", ("shop",), ages)
+    synced = overview.read_stock_runs(session)
+    ages = (((_shop_name(key),), _age(at)) for key, at in synced.items())
+    yield _gauge("ecsync_last_stock_sync_seconds", "Since a stock run that was let through", ("shop",), ages)
     accounts = overview.read_accounts(session)
     differences = (((_shop_name(key),), account.difference) for key, account in accounts.items())
     help_text = "Paid in the shop minus accounted for"
@@ -120,10 +124,18 @@ def _read_orders(_rt: Runtime, session: Session) -> Iterator[Metric]:
     yield _gauge("ecsync_exceptions_open", "What needs a person", ("code",), exceptions)
 
 
+def _read_parcels(rt: Runtime, session: Session) -> Iterator[Metric]:
+    silent = count_silent(rt, session)
+    counts = (((carrier.key,), float(silent.get(carrier.key, 0))) for carrier in rt.settings.carriers)
+    yield _gauge("ecsync_parcels_silent", "Parcels on their way, unheard of for too long", ("peer",), counts)
+
+
 def _read_peers(rt: Runtime, session: Session) -> Iterator[Metric]:
     doors = overview.read_doors(session)
     states = (((peer.key,), float(doors.get(peer.key) == "away")) for peer in rt.settings.peers)
     yield _gauge("ecsync_peer_breaker_open", "1 while calls wait because the peer is away", ("peer",), states)
+    switches = (((one.what, one.mode), 1.0) for one in rt.switchboard.read(session).switches.values())
+    yield _gauge("ecsync_switch", "What a person switched at the carriers", ("what", "mode"), switches)
 
 
 def _read_heartbeat(_rt: Runtime, session: Session) -> Iterator[Metric]:
@@ -137,6 +149,7 @@ _READERS: tuple[Callable[[Runtime, Session], Iterator[Metric]], ...] = (
     _read_inbox,
     _read_shops,
     _read_orders,
+    _read_parcels,
     _read_peers,
     _read_heartbeat,
 )

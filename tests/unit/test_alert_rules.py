@@ -171,6 +171,12 @@ def test_what_the_code_counts_is_what_the_list_says() -> None:
     counters.count_call("carrier.kdniao", "book_waybill", "ok", is_retry=False, seconds=0.1)
     counters.inbox.labels("kdniao", "applied").inc()
     counters.finished.labels("book_waybill", "carrier.kdniao", "done").inc()
+    counters.stock_changes.labels("main", "set").inc()
+    counters.stock_runs.labels("main", "done").inc()
+    counters.routed.labels("default", "carrier.kdniao").inc()
+    counters.moved.labels("carrier.kdniao", "carrier.second").inc()
+    counters.queries.labels("carrier.kdniao", "daily").inc()
+    counters.lost_pushes.labels("carrier.kdniao").inc()
 
     counted = {}
     for family in registry.collect():

@@ -39,6 +39,28 @@ LEAST = {
     **{f"ECSYNC_SENDER_{name}": "x" for name in ("NAME", "PHONE", "PROVINCE", "CITY", "DISTRICT", "ADDRESS")},
 }
 """The least that an installation must set."""
+BY_PLUGIN = {name: value for name, value in LEAST.items() if not name.endswith("_DSN")} | {
+    "ECSYNC_SHOP_MAIN_CONNECTOR": "ecshop_api",
+    "ECSYNC_SHOP_MAIN_URL": "https://shop.example.com",
+    "ECSYNC_SHOP_MAIN_KEY": "x" * 32,
+}
+"""The same with a shop behind the plug-in, whose own settings stand on the same page."""
+BY_SF = LEAST | {
+    "ECSYNC_CARRIERS": "kdniao,sf",
+    "ECSYNC_CARRIER_SF_PARTNER_ID": "x",
+    "ECSYNC_CARRIER_SF_CHECKWORD": "x",
+    "ECSYNC_CALLBACK_TOKEN": "x" * 32,
+}
+"""The same with a second carrier, whose settings stand on the same page."""
+BY_KUAIDI100 = LEAST | {
+    "ECSYNC_CARRIERS": "kdniao,kuaidi100",
+    "ECSYNC_CARRIER_KUAIDI100_ENVIRONMENT": "production",
+    **{f"ECSYNC_CARRIER_KUAIDI100_{name}": "x" for name in ("KEY", "SECRET", "CUSTOMER", "SALT")},
+    "ECSYNC_CARRIER_KUAIDI100_CALLBACK_URL": "https://hooks.example.com/callbacks/kuaidi100",
+}
+"""And with a third."""
+BY_HAND = LEAST | {"ECSYNC_CARRIERS": "kdniao,manual"}
+"""And with the one that nobody is called for."""
 
 
 @cache
@@ -84,13 +106,14 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
 
     class Remembering(settings_module._Reader):
         def get(self, name: str, parse: Any = str, default: Any = None, *, required: bool = False) -> Any:
-            found[name] = default, required
+            found.setdefault(name, (default, required))
             return super().get(name, parse, default, required=required)
 
     original = settings_module._Reader
     settings_module._Reader = Remembering  # type: ignore[misc]
     try:
-        read_settings(LEAST)
+        for least in (LEAST, BY_PLUGIN, BY_SF, BY_KUAIDI100, BY_HAND):
+            read_settings(least)
     finally:
         settings_module._Reader = original  # type: ignore[misc]
     return found

@@ -51,3 +51,11 @@ def test_a_form_body_is_shown_decoded_so_that_redaction_sees_it() -> None:
 
 def test_a_long_body_is_cut_and_says_so() -> None:
     assert readable(b"x" * 10_000, "").endswith("(10000 bytes)")
+
+
+def test_a_key_that_a_peer_hands_out_is_hidden_also_in_json_within_json() -> None:
+    inner = json.dumps({"files": [{"url": "https://x/1.pdf", "token": "s3cr3t/+="}]})
+    shown = redact(inner + json.dumps({"apiResultData": inner}) + '{"accessToken" : "s3cr3t"}')
+
+    assert "s3cr3t" not in shown
+    assert shown.count("https://x/1.pdf") == 2

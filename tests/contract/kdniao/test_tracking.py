@@ -131,11 +131,22 @@ def test_the_query_of_a_company_that_wants_a_phone_is_the_recorded_one() -> None
 
 
 @pytest.mark.parametrize(
-    ("shipper_code", "phone", "customer_name"),
-    [("ZTO", "13900000002", "0002"), ("ZTO", "", ""), ("YTO", "13900000002", ""), ("JD", "13900000002", "JDV1")],
+    ("shipper_code", "waybill_no", "phone", "customer_name"),
+    [
+        ("ZTO", "73100000000001", "13900000002", "0002"),
+        ("ZTO", "73100000000001", "", ""),
+        ("ZTO", "73100000000001", "12", ""),
+        ("YTO", "YT1000000000001", "13900000002", ""),
+        ("KYSY", "KY1000000000001", "13900000002", "0002"),
+        ("JD", "JDVA00000000001", "13900000002", "JDV1"),
+        ("JD", "VA00000000001", "13900000002", "JDV1"),
+        ("JD", "JD0000000000001", "13900000002", ""),
+    ],
 )
-def test_a_query_tells_a_phone_only_where_it_is_wanted(shipper_code: str, phone: str, customer_name: str) -> None:
-    call = start(query(shipper_code, phone=phone, customer_name="JDV1"))
+def test_a_query_tells_a_phone_or_a_merchant_code_only_where_it_is_wanted(
+    shipper_code: str, waybill_no: str, phone: str, customer_name: str
+) -> None:
+    call = start(query(shipper_code, waybill_no, phone=phone, customer_name="JDV1"))
     assert json.loads(form_of(call)["RequestData"])["CustomerName"] == customer_name
 
 
@@ -151,6 +162,38 @@ def test_the_query_type_and_address_are_settings() -> None:
     call = start(query(environment="production", query_request_type="8002"))
     assert form_of(call)["RequestType"] == "8002"
     assert call.url == "https://api.kdniao.com/Ebusiness/EbusinessOrderHandle.aspx"
+
+
+@pytest.mark.parametrize("shipper_code", ["STO", "YTO", "HTKY", "HHTT"])
+def test_the_free_query_is_sent_for_the_companies_that_it_follows(shipper_code: str) -> None:
+    assert form_of(start(query(shipper_code, query_request_type="1002")))["RequestType"] == "1002"
+
+
+@pytest.mark.parametrize("shipper_code", ["SF", "ZTO", "YD", "JD", "EMS"])
+def test_the_free_query_of_another_company_is_not_sent_and_says_what_to_do(shipper_code: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        start(query(shipper_code, query_request_type="1002"))
+    assert caught.value.code == "kdniao.query.shipper_not_free"
+    assert "STO" in str(caught.value)
+    assert "QUERY_REQUEST_TYPE" in str(caught.value)
+
+
+def test_a_used_quota_waits_for_the_next_day_and_leaves_the_peers_door_open() -> None:
+    said = {"Success": False, "LogisticCode": "73100000000001", "Reason": "没有可用套餐"}
+    for settings, fields in (({"query_request_type": "1002"}, said), ({}, said | {"ResultCode": "405"})):
+        with pytest.raises(TransientError) as caught:
+            finish(query("STO", **settings), json_reply(**fields))
+        assert caught.value.code == "kdniao.query.quota_used"
+        assert (caught.value.peer_is_well, caught.value.retry_after_s) == (True, 12 * 3600)
+
+
+def test_a_plan_without_queries_closes_no_door_for_waybills() -> None:
+    with pytest.raises(AuthError) as caught:
+        finish(query(), json_reply(Success=False, LogisticCode="73100000000001", Reason="没有可用套餐"))
+    assert (caught.value.code, caught.value.peer_is_well) == ("kdniao.query.no_plan", True)
+    with pytest.raises(AuthError) as caught:
+        finish(query(), json_reply(Success=False, ResultCode="104", Reason="用户ID不存在"))
+    assert not caught.value.peer_is_well
 
 
 def test_a_query_reply_gives_every_trace_and_the_state() -> None:
@@ -327,6 +370,29 @@ def test_a_changed_carrier_waits_for_its_pickup_under_the_new_number() -> None:
     assert [(event.waybill_no, event.shipper_code, event.canonical) for event in read.events] == [
         ("JT1000000000001", "JTSD", "awaiting_pickup")
     ]
+
+
+def test_a_courier_that_changes_before_it_has_a_number_leaves_the_number_open() -> None:
+    item = a_booking("109", LogisticCode="", ShipperCode="JTSD", OldShipperCode="SF", OldLogisticCode="SF1")
+    assert take(push("103", [item])).changes == (NumberChange("2026112100001-1", "SF1", "", "JTSD"),)
+
+
+def test_a_number_that_comes_by_push_is_given_to_the_order_and_replaces_none() -> None:
+    read = take(push("103", [a_booking("120", LogisticCode="SF9")]))
+    assert read.changes == (NumberChange("2026112100001-1", "", "SF9", "ZTO", is_assignment=True),)
+    assert [event.canonical for event in read.events] == ["info_received"]
+
+
+def test_what_is_pushed_of_a_pickup_booking_is_told_of_its_parcel() -> None:
+    read = take(push("103", [a_booking("102", OrderCode="2026112100001-1-P")]))
+    assert [event.order_code for event in read.events] == ["2026112100001-1"]
+
+
+@pytest.mark.parametrize("row", EXPECTED_TABLE["kdniao_pickup_103"], ids=lambda row: row["code"])
+def test_every_state_of_a_pickup_push_means_what_is_published(row: dict[str, Any]) -> None:
+    read = take(push("103", [a_booking(row["code"], OldLogisticCode="731")]))
+    assert [event.canonical for event in read.events] == ([row["canonical"]] if row["canonical"] else [])
+    assert read.problems == ()
 
 
 def test_a_false_pickup_revokes_the_booked_one() -> None:

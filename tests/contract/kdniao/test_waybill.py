@@ -368,7 +368,8 @@ def test_a_code_nobody_mapped_goes_to_a_person_with_the_line_to_add() -> None:
         ("系统繁忙,请稍后再试", TransientError, "busy"),
         ("收件人地址超区", PermanentError, "address_rejected"),
         ("收件人手机号不正确", PermanentError, "phone_rejected"),
-        ("月结账号错误", PermanentError, "account_rejected"),
+        ("月结账号错误", AuthError, "account_rejected"),
+        ("该网点未开通", PermanentError, "branch_rejected"),
         ("验证数据签名失败", PermanentError, "signature_refused"),
     ],
 )
@@ -443,4 +444,5 @@ def test_every_default_is_a_value_its_own_setting_accepts() -> None:
         "app_key_previous",
         "customer_pwd",
         "month_code",
+        "accounts",
     ]

@@ -6,7 +6,9 @@ A missing one is skipped with its reason, or is a failure when ECSYNC_REQUIRE_SE
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ POSTGRES = os.environ.get("ECSYNC_TEST_POSTGRES_URL", "postgresql+psycopg2://pos
 MARIADB = os.environ.get("ECSYNC_TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/")
 REDIS = os.environ.get("ECSYNC_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 RABBITMQ = os.environ.get("ECSYNC_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+PHP = os.environ.get("ECSYNC_TEST_PHP", "php")
 
 
 def skip_or_fail(reason: str) -> None:
@@ -35,6 +38,20 @@ def need_port(name: str, url: str) -> str:
     if not _answers(url):
         skip_or_fail(f"no {name} answers at {urlsplit(url).hostname}:{urlsplit(url).port}")
     return url
+
+
+def need_php() -> str:
+    """The path of a PHP on the command line that reaches MySQL; skips or fails otherwise."""
+    path = shutil.which(PHP)
+    if path is None or not _reaches_mysql(path):
+        skip_or_fail(f"no PHP with mysqli is installed as {PHP}")
+    return str(path)
+
+
+@cache
+def _reaches_mysql(php: str) -> bool:
+    script = "exit(function_exists('mysqli_init') ? 0 : 1);"
+    return subprocess.run([php, "-r", script], capture_output=True, timeout=30, check=False).returncode == 0
 
 
 @cache

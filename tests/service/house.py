@@ -23,6 +23,7 @@ from sync.sandbox.kdniao import SandboxKdniao
 from sync.sandbox.server import SandboxPeers, SandboxSettings
 from sync.sandbox.shop import cancel_order, create_shop, read_ledger, seed_orders
 from sync.services.apply_callback import apply_callback
+from sync.services.parcels import AFTER_DELIVERY
 from sync.services.poll_shop import poll_shop
 from sync.services.relay import relay
 from sync.services.run_steps import StepParked, run_steps
@@ -32,10 +33,10 @@ from sync.settings import Settings, read_settings
 SHOP = "shop.main"
 
 
-def environment(tmp_path: Path, peers: SandboxPeers, **more: str) -> dict[str, str]:
-    """The variables of a sandbox installation."""
+def environment(tmp_path: Path, peers: SandboxPeers, **more: str | None) -> dict[str, str]:
+    """The variables of a sandbox installation; None takes one away."""
     given = peers.settings
-    return {
+    variables = {
         "ECSYNC_ENVIRONMENT": "sandbox",
         "ECSYNC_DATABASE_URL": f"sqlite:///{tmp_path}/ecsync.db",
         "ECSYNC_BROKER_URL": "memory://",
@@ -63,6 +64,7 @@ def environment(tmp_path: Path, peers: SandboxPeers, **more: str) -> dict[str, s
         "ECSYNC_REVIEW_CHANNEL": peers.notice_url.replace("http://", "json://"),
         **more,
     }
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 @dataclass
@@ -115,7 +117,7 @@ class House:
             now = utc_now()
             session.execute(
                 update(StepRow)
-                .where(StepRow.state == "owed", StepRow.name != "remind_review")
+                .where(StepRow.state == "owed", StepRow.name.not_in(AFTER_DELIVERY))
                 .values(enqueued_at=None, not_before=now)
             )
 
@@ -169,7 +171,7 @@ class House:
 
 
 @contextmanager
-def open_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, **more: str) -> Iterator[House]:
+def open_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, **more: str | None) -> Iterator[House]:
     """Everything up; closed again at the end."""
     clock = BusinessClock()
     with SandboxPeers(SandboxSettings(clock=clock, **(sandbox or {}))) as peers:

@@ -169,3 +169,6 @@ def test_a_callback_that_does_not_exist_cannot_be_replayed(shell: Shell) -> None
     assert "no callback 99" in shell("callbacks", "replay", "99").stderr
     assert shell("callbacks", "list").stdout.strip() == "The inbox has none of these."
     assert shell("sweep", "pickups").stdout.strip() == "No pickup is overdue."
+    assert shell("sweep", "parcels").stdout.strip() == "No parcel wants a query."
+    counts = read(shell("sweep", "parcels", "--json"))
+    assert counts == {"pickup": 0, "still": 0, "late": 0, "daily": 0, "asked": 0, "failed": 0}

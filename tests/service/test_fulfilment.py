@@ -257,6 +257,7 @@ def test_no_name_phone_or_street_stands_in_any_record(house: House) -> None:
             who = row.header["consignee"]
             for private in (who["name"], who["phone"], who["address"]["street"]):
                 assert private not in texts
+    assert '"OrderCode":' in texts, "a form is decoded before it is masked"
     assert house.rt.peer(CARRIER).config["app_key"] not in texts
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from mappings.errors import AuthError, PermanentError, TransientError, UncertainError
-from mappings.wire import Exchange, HttpCall, HttpReply, check_status, read_json_object
+from mappings.errors import AuthError, PermanentError, TransientError, UncertainError, UndecidedError
+from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, read_json_object
+from sync.clock import utc_now
 from sync.gateway import CallContext, PeerAway
 from sync.services.take_in import BATCH
 from tests.service.house import House
@@ -155,3 +156,52 @@ def test_a_poll_takes_orders_in_by_batches(house: House) -> None:
     house.peers.configure_faults({"carrier": {"outage": True}, "erp": {"outage": True}})
     house.seed(BATCH + 5)
     assert house.poll().new == BATCH + 5
+
+
+def test_a_call_that_an_exchange_can_do_without_costs_it_nothing_but_is_recorded(house: House) -> None:
+    def book_and_print() -> Exchange[str]:
+        booked = yield from post(house)
+        try:
+            yield HttpCall("print_label", "POST", "http://127.0.0.1:9/")
+        except TransientError:
+            return f"{booked['order_id']} without a label"
+        return "with a label"
+
+    context = CallContext()
+
+    assert house.rt.gateway.run(ERP, book_and_print(), context) == "1 without a label"
+    assert [(a.operation, a.outcome) for a in context.attempts] == [
+        ("create_order", "ok"),
+        ("print_label", "transient"),
+    ]
+
+
+def test_a_protocol_that_signs_the_moment_of_sending_gets_it_and_a_word_of_its_own_with_each_call(house: House) -> None:
+    stamps: list[Stamp] = []
+
+    def body(stamp: Stamp) -> bytes:
+        stamps.append(stamp)
+        return b'{"nonce":"%b"}' % stamp.nonce.encode()
+
+    def ask_twice() -> Exchange[None]:
+        for _ in range(2):
+            yield HttpCall("create_order", "POST", house.peers.erp_url + "/api/orders", stamped=body)
+
+    context, before = CallContext(), utc_now()
+    house.rt.gateway.run(ERP, ask_twice(), context)
+
+    assert len({stamp.nonce for stamp in stamps}) == 2
+    assert before <= stamps[0].at <= stamps[1].at <= utc_now()
+    assert [stamps[0].nonce in context.attempts[0].request, stamps[1].nonce in context.attempts[1].request] == [
+        True
+    ] * 2
+
+
+def test_a_peer_whose_people_have_to_decide_is_not_taken_for_one_that_is_away(house: House) -> None:
+    def ask() -> Exchange[None]:
+        yield HttpCall("find_order", "GET", house.peers.erp_url + "/api/orders/1")
+        raise UndecidedError("test.undecided", "a person decides", retry_after_s=60)
+
+    for _ in range(6):
+        with pytest.raises(UndecidedError):
+            house.rt.gateway.run(ERP, ask(), CallContext())

@@ -32,9 +32,9 @@ FORM = "application/x-www-form-urlencoded;charset=utf-8"
 PICKED_UP, TRANSIT, DELIVERING, DELIVERED = ("1", "已揽收"), ("2", "运输中"), ("202", "派件中"), ("301", "已签收")
 
 
-def snapshot(house: House, order_sn: str, *scans: tuple[str, str], step_s: float = 60) -> bytes:
-    """A signed push 102 with these scans, one minute apart, beginning right after the booking."""
-    shipment = house.shipment(order_sn)
+def snapshot(house: House, parcel: str | ShipmentRow, *scans: tuple[str, str], step_s: float = 60) -> bytes:
+    """A signed push 102 about a parcel, or about an order's only one, beginning right after the booking."""
+    shipment = house.shipment(parcel) if isinstance(parcel, str) else parcel
     first = shipment.booked_at or house.rt.clock.now()
     traces = [
         {

@@ -40,11 +40,12 @@ ORDER_TASKS = {
     "tasks.orders.write_back": "shop.main",
     "tasks.orders.notify": "notices",
 }
-SHOP_TASKS = ("tasks.polling.poll", "tasks.sweeps.reconcile")
+SHOP_TASKS = ("tasks.polling.poll", "tasks.stock.sync", "tasks.sweeps.reconcile")
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     **{name: (1, peer) for name, peer in ORDER_TASKS.items()},
     **dict.fromkeys(SHOP_TASKS, ("shop.main",)),
+    "tasks.orders.probe": ("carrier.kdniao",),
 }
 
 

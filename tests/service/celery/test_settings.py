@@ -125,12 +125,16 @@ def test_every_task_lands_in_the_queue_of_its_peer_or_of_its_kind(seen: Report) 
     assert seen["routes"] == {
         "tasks.callbacks.apply": "callbacks",
         "tasks.orders.notify": "notices",
+        "tasks.orders.probe": "carrier.kdniao",
         "tasks.orders.push": "erp.generic_rest",
         "tasks.orders.ship": "carrier.kdniao",
         "tasks.orders.write_back": "shop.main",
         "tasks.polling.poll": "shop.main",
+        "tasks.stock.sync": "shop.main",
         "tasks.sweeps.heartbeat": "sweeps",
-        "tasks.sweeps.pickups": "sweeps",
+        "tasks.sweeps.labels": "sweeps",
+        "tasks.sweeps.move_parcels": "sweeps",
+        "tasks.sweeps.parcels": "sweeps",
         "tasks.sweeps.reconcile": "shop.main",
         "tasks.sweeps.relay": "sweeps",
     }
@@ -148,10 +152,29 @@ def test_beat_ticks_tasks_that_exist_and_every_tick_expires(seen: Report) -> Non
     schedule = seen["conf"]["beat_schedule"]
 
     assert {entry["task"] for entry in schedule.values()} <= set(seen["tasks"])
-    assert {"poll shop.main", "relay", "overdue pickups", "reconcile shop.main", "heartbeat"} == set(schedule)
+    assert set(schedule) == {
+        "closed carriers",
+        "heartbeat",
+        "old labels",
+        "parcels",
+        "poll shop.main",
+        "reconcile shop.main",
+        "relay",
+    }
     for name, entry in schedule.items():
         patience_s = max(60, 10 * entry["schedule"]) if entry["args"] else max(5, entry["schedule"])
         assert 0 < entry["schedule"] <= entry["options"]["expires"] <= patience_s, name
+
+
+def test_stock_is_ticked_only_for_shops_that_switched_it_on(seen: Report, tmp_path: Path) -> None:
+    assert "tasks.stock.sync" not in {entry["task"] for entry in seen["conf"]["beat_schedule"].values()}
+
+    switched_on = report(tmp_path, ECSYNC_SHOP_MAIN_STOCK_INTERVAL_S="300")["conf"]["beat_schedule"]["stock shop.main"]
+    assert (switched_on["task"], switched_on["schedule"], switched_on["args"]) == (
+        "tasks.stock.sync",
+        300,
+        ["shop.main"],
+    )
 
 
 # --- the pins: Celery 5.7.0 leaves on a Redis restart, kombu before 5.7 stops consuming after one

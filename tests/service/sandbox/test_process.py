@@ -28,7 +28,7 @@ def test_the_program_tells_its_ports_serves_and_ends_cleanly_on_a_signal(tmp_pat
             while process.stdout.readline() not in ("}\n", ""):
                 pass
             ready: dict[str, Any] = json.loads(ready_file.read_text(encoding="utf-8"))
-            assert sorted(ready["ports"]) == ["carrier", "erp", "notices"]
+            assert sorted(ready["ports"]) == ["carrier", "erp", "kuaidi100", "notices", "sf"]
             with requests.post(ready["carrier_url"], timeout=10) as reply:
                 assert reply.status_code == 503
             assert ask(ready["carrier_url"], waybill_order())["ResultCode"] == "100"
@@ -59,7 +59,13 @@ def test_leaving_the_peers_leaves_no_thread_and_frees_every_port() -> None:
         ask(peers.carrier_url, waybill_order())
         ports = peers.ports()
     assert set(threading.enumerate()) == before
-    again = SandboxSettings(carrier_port=ports["carrier"], erp_port=ports["erp"], notice_port=ports["notices"])
+    again = SandboxSettings(
+        carrier_port=ports["carrier"],
+        sf_port=ports["sf"],
+        kuaidi100_port=ports["kuaidi100"],
+        erp_port=ports["erp"],
+        notice_port=ports["notices"],
+    )
     with SandboxPeers(again) as peers:
         assert peers.ports() == ports
 

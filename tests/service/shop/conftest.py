@@ -49,6 +49,7 @@ class Kept:
 
     def emptied(self) -> Yard:
         self.yard.restore(self.rows)
+        self.yard.shops.clear()  # a shop object remembers unusual orders for some minutes
         return self.yard
 
 

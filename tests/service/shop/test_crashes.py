@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mappings.connector import ParcelToWrite
-from sync.shops.ecshop_sql import EcshopSqlShop
+from sync.shops.port import Shop
 from tests.service.shop.yard import (
     BLACK_CUP,
     CUP,
@@ -27,7 +27,8 @@ from tests.service.shop.yard import (
 
 
 def _plain(yard: Yard) -> ParcelToWrite:
-    yard.order(1, TEA, CUP, BLACK_CUP, GIFT_TEA, DISCOUNT)
+    """A member's whole order: its last steps grant points."""
+    yard.order(1, TEA, CUP, BLACK_CUP, GIFT_TEA, DISCOUNT, user_id=1)
     return parcel_of(the_order(yard.shop(), "1"))
 
 
@@ -44,7 +45,7 @@ def _staff_note(yard: Yard) -> ParcelToWrite:
 
 def _part(yard: Yard) -> ParcelToWrite:
     """One of two teas and the gift, which is the same goods on another line."""
-    yard.order(1, TEA, CUP, GIFT_TEA)
+    yard.order(1, TEA, CUP, GIFT_TEA, user_id=2)
     parcel = parcel_of(the_order(yard.shop(), "1"))
     tea, _, gift = sorted(parcel.line_quantities, key=int)
     return replace(parcel, line_quantities={tea: 1, gift: 1})
@@ -66,7 +67,7 @@ SCENES: dict[str, Callable[[Yard], ParcelToWrite]] = {
 }
 
 
-def write(shop: EcshopSqlShop, parcel: ParcelToWrite) -> None:
+def write(shop: Shop, parcel: ParcelToWrite) -> None:
     shop.claim(parcel.shop_order_id, NOW)
     shop.write_note(parcel, NOW)
     shop.mark_shipped(parcel, NOW)
@@ -82,19 +83,47 @@ def test_a_crash_where_there_are_transactions_is_made_good_too(yard: Yard) -> No
 
 
 def die_everywhere(yard: Yard, scene: Callable[[Yard], ParcelToWrite]) -> None:
-    """Die after each statement in turn, repeat, and compare with a run that was left in peace."""
     parcel, shop = scene(yard), yard.shop()
+    assert repeated_after_each_death(yard, lambda: write(shop, parcel)) >= 4
+
+
+def repeated_after_each_death(yard: Yard, act: Callable[[], None]) -> int:
+    """Die after each statement in turn, repeat, and compare with a run that was left in peace; how many there were."""
     fresh = yard.keep()
     with dying_after(0) as statements:
-        write(shop, parcel)
+        act()
     undisturbed = yard.dump()
-    assert len(statements) >= 4
+    for died_at in range(1, len(statements) + 1):
+        yard.restore(fresh)
+        with dying_after(died_at), pytest.raises(Crash):
+            act()
+        act()
+        assert yard.dump() == undisturbed, f"died after {statements[died_at - 1]}"
+    return len(statements)
+
+
+def test_a_crash_while_receiving_or_remarking_is_made_good_by_the_repeat(yard: Yard) -> None:
+    parcel, shop = _plain(yard), yard.shop()
+    write(shop, parcel)
+    assert repeated_after_each_death(yard, lambda: shop.mark_received("1", NOW)) == 2
+    assert repeated_after_each_death(yard, lambda: shop.add_remark("1", "已签收。", NOW)) == 1
+
+
+def test_the_crashes_above_pass_through_the_granting_of_points(mariadb_yard: Yard) -> None:
+    """A row of no points and no time is all that a death in between leaves."""
+    yard, shop = mariadb_yard, mariadb_yard.shop()
+    parcel = _plain(yard)
+    fresh = yard.keep()
+    seen = set()
+    with dying_after(0) as statements:
+        write(shop, parcel)
+    (full,) = yard.point_log()
     for died_at in range(1, len(statements) + 1):
         yard.restore(fresh)
         with dying_after(died_at), pytest.raises(Crash):
             write(shop, parcel)
-        write(shop, parcel)
-        assert yard.dump() == undisturbed, f"died after {statements[died_at - 1]}"
+        seen.add((yard.points(), tuple(points for points, _, _ in yard.point_log())))
+    assert seen == {((0, 0), ()), ((0, 0), (0,)), (full[:2], full[:1])}
 
 
 def test_a_second_crash_in_the_repeat_is_made_good_too(mariadb_yard: Yard) -> None:

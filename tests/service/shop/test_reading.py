@@ -91,6 +91,7 @@ def test_pages_of_any_size_give_every_order_once(yard: Yard, page_size: int) -> 
 
 
 def test_a_page_costs_the_same_number_of_statements_however_many_orders_it_holds(yard: Yard) -> None:
+    assert read(yard) == []  # the first sweep also looks for unusual states
     seed_orders(yard.engine, 50, 1, NOW)
     with counting() as few:
         assert len(read(yard)) == 50
@@ -194,7 +195,7 @@ def test_an_order_that_only_its_discount_line_keeps_open_costs_no_sweep_anything
     yard.order(1, TEA | {"send_number": 2}, DISCOUNT, order_status=6, shipping_status=4)
     with counting() as statements:
         assert read(yard) == []
-    assert len(statements) == 3
+    assert not [statement for statement in statements if "consignee" in statement]
     assert yard.shop().read_standings(["1"]) == {"1": Standing.SHIPPED}
 
 

@@ -267,3 +267,19 @@ def test_two_workers_on_the_same_parcel_write_it_once(yard: Yard, lines: tuple[d
         worker.join()
     assert problems == []
     assert yard.dump() == alone
+
+
+def test_a_note_names_the_brand_of_goods_and_none_of_a_packages_parts(yard: Yard) -> None:
+    yard.order(1, TEA, CUP)
+    yard.order(2, PACKAGE)
+    for order_id in ("1", "2"):
+        yard.shop().write_note(parcel_of(the_order(yard.shop(), order_id), f"YT{order_id}"), NOW)
+    rows = yard.dump()[yard.tables.delivery_goods.name]
+    brands = {(row["goods_sn"], row["extension_code"]): row["brand_name"] for row in rows}
+    assert brands == {
+        ("SBX-TEA-100", None): "示例茶园",
+        ("SBX-CUP", None): "",
+        ("SBX-TEA-100", "package_buy"): "",
+        ("SBX-CUP", "package_buy"): "",
+        ("SBX-SNACK", "package_buy"): "",
+    }

@@ -39,14 +39,18 @@ class Yard:
     url: str
     engine: Engine
     tables: EcshopTables
-    shops: dict[str, EcshopSqlShop] = field(default_factory=dict, repr=False)
+    shops: dict[str, Shop] = field(default_factory=dict, repr=False)
 
-    def shop(self, **config: Any) -> EcshopSqlShop:
+    def shop(self, **config: Any) -> Shop:
         """The shop under these settings; the same object for the same ones, as in a worker's process."""
         key = repr(sorted(config.items()))
         if key not in self.shops:
-            self.shops[key] = EcshopSqlShop("main", {"dsn": self.url, **config})
+            self.shops[key] = self.opened(config)
         return self.shops[key]
+
+    def opened(self, config: Mapping[str, Any]) -> Shop:
+        """A shop that has asked nothing yet."""
+        return EcshopSqlShop("main", {"dsn": self.url, **config})
 
     def order(self, order_id: int = 1, *lines: Mapping[str, Any], **changes: Any) -> str:
         """A paid order of two teas unless said otherwise."""
@@ -79,6 +83,21 @@ class Yard:
         with self.engine.connect() as connection:
             return connection.execute(select(column).where(key == (product_id or goods_id))).scalar_one()
 
+    def points(self, user_id: int = 1) -> tuple[int, int]:
+        """What a member has: for the grade, and to spend."""
+        users = self.tables.users.c
+        with self.engine.connect() as connection:
+            query = select(users.rank_points, users.pay_points).where(users.user_id == user_id)
+            row = connection.execute(query).one()
+        return row.rank_points, row.pay_points
+
+    def point_log(self, user_id: int = 1) -> list[tuple[int, int, str]]:
+        """The rows that say where a member's points came from."""
+        log = self.tables.account_log.c
+        with self.engine.connect() as connection:
+            query = select(log.rank_points, log.pay_points, log.change_desc).where(log.user_id == user_id)
+            return [tuple(row) for row in connection.execute(query.order_by(log.log_id))]
+
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Every row that the write-back may touch, without the numbers that a database gives out."""
         with self.engine.connect() as connection:
@@ -93,6 +112,7 @@ class Yard:
             ("order_action", "action_id"),
             ("delivery_order", "delivery_id"),
             ("delivery_goods", "rec_id"),
+            ("account_log", "log_id"),
         ):
             for row in rows[getattr(self.tables, name).name]:
                 del row[key]
@@ -115,11 +135,15 @@ class Yard:
     @property
     def _written(self) -> list[Table]:
         t = self.tables
-        return [t.order_info, t.order_goods, t.order_action, t.delivery_order, t.delivery_goods, t.goods, t.products]
+        of_order = [t.order_info, t.order_goods, t.order_action, t.delivery_order, t.delivery_goods]
+        return [*of_order, t.goods, t.products, t.users, t.account_log]
 
 
-def open_yard(url: str, mysql_engine: str = "MyISAM", *, with_lastmodify: bool = False) -> Yard:
-    engine = create_shop(url, mysql_engine=mysql_engine, with_lastmodify=with_lastmodify)
+def open_yard(
+    url: str, mysql_engine: str = "MyISAM", *, mysql_charset: str = "utf8", with_lastmodify: bool = False
+) -> Yard:
+    kind = {"mysql_engine": mysql_engine, "mysql_charset": mysql_charset}
+    engine = create_shop(url, **kind, with_lastmodify=with_lastmodify)
     return Yard(url, engine, ecshop_tables(with_lastmodify=with_lastmodify))
 
 
@@ -214,7 +238,7 @@ def dying_after(writes: int) -> Iterator[list[str]]:
         event.remove(Engine, "after_cursor_execute", count)
 
 
-def ship(shop: EcshopSqlShop, parcel: ParcelToWrite, *, times: int = 1) -> None:
+def ship(shop: Shop, parcel: ParcelToWrite, *, times: int = 1) -> None:
     for _ in range(times):
         shop.claim(parcel.shop_order_id, NOW)
         shop.write_note(parcel, NOW)

@@ -105,7 +105,7 @@ def fill_a_busy_day(database: Database) -> None:
     rows = Rows(database)
     orders = [_order_of_the_day(rows, number) for number in range(1, 41)]
     _open_exceptions(rows, orders)
-    served = rows.step(orders[0], "query_pickup", KDNIAO, state="done").id
+    served = rows.step(orders[0], "query_parcel", KDNIAO, state="done").id
     for number in range(200):
         rows.attempt(KDNIAO, "book_waybill", started_at=ago(number * 2), duration_ms=300 + number * 3, step_id=served)
     for number in range(60):

@@ -122,6 +122,21 @@ def test_polls_conservation_and_heartbeat_are_read_from_their_cursors(client: Fl
 
 
 @on_both_databases
+def test_the_last_stock_run_that_was_let_through_is_timed(client: FlaskClient, rt: Runtime) -> None:
+    assert of(scrape(client), "ecsync_last_stock_sync_seconds", shop="main") is None
+
+    with rt.database.writing() as session:
+        set_cursor(session, "stock_synced.shop.main", "3 set")
+        set_cursor(session, "stock.shop.main", "{}")
+        session.flush()
+        session.execute(
+            update(CursorRow).where(CursorRow.name.like("stock_synced%")).values(at=utc_now() - timedelta(seconds=44))
+        )
+
+    assert of(scrape(client), "ecsync_last_stock_sync_seconds", shop="main") == pytest.approx(44, abs=5)
+
+
+@on_both_databases
 def test_every_configured_peer_has_a_breaker_and_only_one_that_is_away_is_open(client: FlaskClient, rows: Rows) -> None:
     rows.peer(KDNIAO, "away")
     rows.peer(ERP, "refused")

@@ -82,7 +82,7 @@ def test_half_of_the_calls_were_as_fast_as_p50_and_19_of_20_as_p95(
 def test_first_try_and_final_success_are_two_figures(database: Database, rows: Rows) -> None:
     order = rows.order()
     served = rows.step(order, "book_waybill", KDNIAO, state="done")
-    given_up = rows.step(order, "query_pickup", KDNIAO, state="parked")
+    given_up = rows.step(order, "query_parcel", KDNIAO, state="parked")
     being_tried = rows.step(order, "push_order", KDNIAO)
     rows.attempt(KDNIAO, "call", "transient", step_id=served.id)
     rows.attempt(KDNIAO, "call", "ok", step_id=served.id, try_no=2)

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from mappings.status import STATUSES
+from sync.db.labels import STATES
+from sync.services.labels import SORTS
+from sync.web.labels import TONES
 from sync.web.words import CAUSES, LANGUAGES, WORDS, explain, say_age, say_ago, speaker
 
 ROOT = Path(__file__).parents[3]
@@ -67,6 +70,10 @@ def test_every_id_that_a_template_names_is_in_the_catalogue() -> None:
         ("page", ["sandbox", "production"]),
         ("flow", ["received", "waybill", "erp", "pickup", "delivered"]),
         ("door", ["on", "away", "refused"]),
+        ("switches", ["paused", "draining"]),
+        ("labels", [f"sort_{name}" for name in SORTS]),
+        ("label_state", [*STATES, *TONES]),
+        ("label_why", ["emptied", "withdrawn", "changed", "link", "not_page", "not_pdf", "unreadable", "meanwhile"]),
         ("backlog", ["minute", "five", "quarter", "hour", "older", "callbacks", "notices"]),
         ("status", [*STATUSES, "received", "stale_pickup", "withdrawn", "gone", "shipped"]),
     ],
@@ -113,7 +120,24 @@ def spell(node: ast.expr) -> str:
 def codes_of_carriers() -> set[str]:
     table = tomllib.loads((ROOT / "mappings/carriers/kdniao/results.toml").read_text("utf-8"))
     rows = [*table["result"].values(), *table["reason"]]
-    return {f"kdniao.{area}.{row['code']}" for area in ("waybill", "query") for row in rows if "code" in row}
+    refusals = [row for row in table["cancel_reason"] if row["class"] != "ok"]
+    said = {"waybill": rows, "query": rows, "cancel": [*rows, *refusals]}
+    kdniao = {f"kdniao.{area}.{row['code']}" for area, found in said.items() for row in found if "code" in row}
+    return kdniao | codes_of_sf() | codes_of_kuaidi100()
+
+
+def codes_of_kuaidi100() -> set[str]:
+    table = tomllib.loads((ROOT / "mappings/carriers/kuaidi100/results.toml").read_text("utf-8"))
+    rows = [*table["result"].values(), *table["reason"]]
+    refusals = [row for row in table["cancel_reason"] if row["class"] != "ok"]
+    said = {"waybill": rows, "query": rows, "subscribe": rows, "cancel": [*rows, *refusals]}
+    return {f"kuaidi100.{area}.{row['code']}" for area, found in said.items() for row in found if "code" in row}
+
+
+def codes_of_sf() -> set[str]:
+    table = tomllib.loads((ROOT / "mappings/carriers/sf/results.toml").read_text("utf-8"))
+    words = {row["code"] for row in table["result"].values() if "code" in row}
+    return {f"sf.{area}.{word}" for area in ("waybill", "query", "cancel", "label") for word in words}
 
 
 @pytest.mark.parametrize(
@@ -136,6 +160,7 @@ def test_the_tone_follows_from_the_code(code: str, tone: str) -> None:
     [
         ("kdniao.waybill.number_not_returned", "已有此单"),
         ("waybill.parcel_missing", "程序中断"),
+        ("waybill.outcome_unknown", "结果不明"),
         ("ecshop.write_back.number_invalid", "写回店铺"),
         ("kdniao.waybill.field_missing", "拒绝了请求内容"),
     ],

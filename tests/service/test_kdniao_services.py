@@ -1,0 +1,422 @@
+"""What KDNiao does beside waybills and pushes: numbers shipped by hand, booked couriers, replaced numbers, packages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import select, update
+
+from mappings.model import NumberChange
+from sync import exceptions as desk
+from sync.clock import utc_now
+from sync.db.models import OrderRow, ShipmentRow, StepRow, WaybillAliasRow
+from sync.db.steps import StepBook, Wake
+from sync.sandbox.kdniao import SandboxKdniao
+from sync.sandbox.kdniao_rules import sign
+from sync.services.numbers import follow_changes
+from sync.services.parcels import adopt_shipped
+from sync.services.poll_shop import poll_shop
+from sync.services.show_order import show_order
+from sync.services.sweep_parcels import sweep_parcels
+from tests.service.house import SHOP, House, open_house
+from tests.service.test_tracking import CARRIER, DELIVERED, PICKED_UP, TRANSIT, push, snapshot, wire_time
+
+
+@pytest.fixture
+def booking_house(database_url: str, tmp_path: Path) -> Iterator[House]:
+    """Couriers are booked for every parcel."""
+    with open_house(tmp_path, ECSYNC_DATABASE_URL=database_url, ECSYNC_CARRIER_KDNIAO_PICKUP="booked") as house:
+        yield house
+
+
+def sandbox(house: House) -> SandboxKdniao:
+    return cast(SandboxKdniao, house.peers._peers["carrier"])
+
+
+def calls(house: House, operation: str) -> int:
+    return int(house.peers.ledger()["counts"].get(f"carrier.{operation}", 0))
+
+
+def problems(house: House) -> dict[str, str]:
+    with house.rt.database.reading() as session:
+        return {one.code: one.message for one in desk.list_open(session)}
+
+
+def pickup_push(house: House, order_sn: str, state: str, **fields: Any) -> bytes:
+    shipment, given = house.shipment(order_sn), house.peers.settings
+    now = wire_time(house.rt.clock.now())
+    item = {
+        "EBusinessID": given.ebusiness_id,
+        "OrderCode": shipment.order_code,
+        "ShipperCode": shipment.shipper_code,
+        "LogisticCode": shipment.waybill_no,
+        "State": state,
+        "CreateTime": now,
+        **fields,
+    }
+    data = {"EBusinessID": given.ebusiness_id, "PushTime": now, "Count": "1", "Data": [item]}
+    text = json.dumps(data, ensure_ascii=False)
+    return urlencode({"RequestData": text, "RequestType": "103", "DataSign": sign(text, given.app_key)}).encode()
+
+
+# --- numbers that staff shipped by hand
+
+
+def shipped_by_hand(house: House, *numbers: str, shipper_code: str = "YTO") -> str:
+    """An order that staff shipped in the shop under numbers of their own, before any carrier was asked."""
+    (order_sn,) = house.seed()
+    poll_shop(house.rt, SHOP)
+    with house.rt.database.writing() as session:
+        book = StepBook(session)
+        row = session.get_one(OrderRow, house.order(order_sn).id)
+        session.execute(update(ShipmentRow).values(shipper_code=shipper_code))
+        adopt_shipped(house.rt, book, row, numbers, house.rt.clock.now())
+    house.serve(book.wakes)
+    return order_sn
+
+
+def test_every_number_that_staff_shipped_by_hand_is_subscribed_and_followed(house: House) -> None:
+    order_sn = shipped_by_hand(house, "YT0000000000001", "YT0000000000002")
+
+    assert calls(house, "subscribe_tracking") == 2
+    assert calls(house, "recognise") == 0, "nobody doubts a YT number of YTO"
+    assert {"YT0000000000001", "YT0000000000002"} <= sandbox(house)._by_waybill.keys()
+    assert house.order(order_sn).state == "done"
+    assert problems(house) == {}
+
+
+def test_a_waybill_that_kdniao_issued_itself_is_not_subscribed(house: House) -> None:
+    house.seed()
+    house.poll()
+    assert calls(house, "subscribe_tracking") == 0
+
+
+def test_a_number_that_contradicts_its_courier_is_recognised_first(house: House) -> None:
+    order_sn = shipped_by_hand(house, "SF0000000000001", shipper_code="ZTO")
+
+    assert calls(house, "recognise") == 1
+    assert house.shipment(order_sn).shipper_code == "SF"
+    assert sandbox(house)._by_waybill["SF0000000000001"].shipper_code == "SF"
+
+
+def test_a_number_of_nobody_is_told_and_holds_up_nothing(house: House) -> None:
+    order_sn = shipped_by_hand(house, "X1", shipper_code="")
+
+    assert list(problems(house)) == ["kdniao.recognise.unknown"]
+    assert "X1 is no number that KDNiao knows" in problems(house)["kdniao.recognise.unknown"]
+    assert house.order(order_sn).state == "done"
+    assert calls(house, "subscribe_tracking") == 0
+
+
+def test_a_plan_without_subscriptions_is_told_and_waybills_go_on(house: House) -> None:
+    house.peers.configure_faults(
+        {"carrier": {"business": 1.0, "business_code": "105", "business_reason": "没有可用套餐", "max_per_order": 0}}
+    )
+    shipped_by_hand(house, "YT0000000000001")
+    assert list(problems(house)) == ["kdniao.subscribe.no_plan"]
+
+    house.peers.configure_faults({"carrier": {}})
+    assert house.rt.door.ask(CARRIER) is None, "only this kind of call was refused"
+
+
+# --- booked couriers
+
+
+def test_a_courier_is_booked_for_the_next_window_after_the_waybill(booking_house: House) -> None:
+    house = booking_house
+    (order_sn,) = house.seed()
+    house.poll()
+
+    (booking,) = sandbox(house).pickups.bookings.values()
+    shipment = house.shipment(order_sn)
+    assert booking.data["OrderCode"] == f"{shipment.order_code}-P"
+    assert booking.data["LogisticCode"] == shipment.waybill_no
+    assert shipment.estimated_pickup_at is not None
+    assert wire_time(shipment.estimated_pickup_at) == booking.data["StartDate"]
+    assert problems(house) == {}
+
+
+def test_couriers_come_by_themselves_unless_a_setting_says_otherwise(house: House) -> None:
+    house.seed()
+    house.poll()
+    assert calls(house, "book_pickup") == 0
+
+
+def test_a_lost_answer_books_one_courier(booking_house: House) -> None:
+    house = booking_house
+    (order_sn,) = house.seed()
+    house.peers.configure_faults({"carrier": {"reset_after": 1.0, "max_per_order": 1}})
+    house.poll()
+    house.settle()
+    assert house.step("book_pickup", order_sn).state == "done"
+    assert len(sandbox(house).pickups.bookings) == 1
+    assert calls(house, "book_pickup") == 1, "the second try looked it up"
+    assert calls(house, "find_pickup") >= 1
+
+
+def test_the_courier_is_cancelled_together_with_the_waybill(booking_house: House) -> None:
+    house = booking_house
+    (order_sn,) = house.seed()
+    house.poll()
+    house.cancel(order_sn)
+    house.poll()
+    house.settle()
+
+    (booking,) = sandbox(house).pickups.bookings.values()
+    assert booking.is_cancelled
+    assert house.shipment(order_sn).status == "cancelled"
+    assert (calls(house, "cancel_pickup"), calls(house, "cancel_waybill")) == (1, 1)
+
+
+def test_a_booking_that_failed_is_forgotten_when_the_courier_comes_all_the_same(booking_house: House) -> None:
+    house = booking_house
+    (order_sn,) = house.seed()
+    house.poll()
+    with house.rt.database.writing() as session:
+        step = session.get_one(StepRow, house.step("book_pickup", order_sn).id)
+        desk.park_step(session, step, "kdniao.pickup.address_rejected", "No courier comes there", order_sn)
+
+    push(house, snapshot(house, order_sn, PICKED_UP))
+
+    assert problems(house) == {}
+    assert house.step("book_pickup", order_sn).state == "dropped"
+
+
+def test_a_courier_under_a_number_of_its_own_is_told_and_its_pushes_are_the_parcels(booking_house: House) -> None:
+    house = booking_house
+    (order_sn,) = house.seed()
+    house.poll()
+    number = house.shipment(order_sn).waybill_no
+    code = f"{house.shipment(order_sn).order_code}-P"
+
+    push(house, pickup_push(house, order_sn, "120", LogisticCode="SF9", OrderCode=code))
+    push(house, pickup_push(house, order_sn, "301", LogisticCode="SF9", OrderCode=""))
+
+    assert house.shipment(order_sn).waybill_no == number
+    assert house.shipment(order_sn).status == "picked_up"
+    assert list(problems(house)) == ["pickup.second_number"]
+
+
+def test_a_booking_that_the_platform_cancels_is_a_persons_while_the_buyer_waits(booking_house: House) -> None:
+    house = booking_house
+    (order_sn,) = house.seed()
+    house.poll()
+
+    push(house, pickup_push(house, order_sn, "203"))
+
+    assert list(problems(house)) == ["tracking.cancelled"]
+
+
+# --- replaced numbers
+
+
+def test_a_replaced_number_is_told_in_the_shop_and_on_the_desk_and_both_are_followed(house: House) -> None:
+    (order_sn,) = house.seed()
+    house.poll()
+    old = house.shipment(order_sn).waybill_no
+
+    push(house, pickup_push(house, order_sn, "302", LogisticCode="NEW1", OldLogisticCode=old))
+    house.settle()
+
+    assert house.shipment(order_sn).waybill_no == "NEW1"
+    message = problems(house)["waybill.number_changed"]
+    assert f"put NEW1 in place of {old} on the delivery note" in message
+    assert house.step("write_number", order_sn).state == "done"
+    push(house, pickup_push(house, order_sn, "301", LogisticCode=old, OrderCode=""))
+    assert house.shipment(order_sn).status == "picked_up"
+    shown = house.shop_order(order_sn)
+    assert (shown.shipping_status, shown.invoice_nos) == (1, (old,)), "shipped, under the number that staff see"
+    assert any(f"运单号变更：{old} → NEW1" in action.note for action in shown.actions)
+    assert list(problems(house)) == ["waybill.number_changed"]
+
+
+def test_a_late_repeat_of_an_older_change_brings_no_old_number_back(house: House) -> None:
+    (order_sn,) = house.seed()
+    house.poll()
+    first = house.shipment(order_sn).waybill_no
+    older = pickup_push(house, order_sn, "302", LogisticCode="NEW1", OldLogisticCode=first)
+    push(house, older)
+    push(house, pickup_push(house, order_sn, "302", LogisticCode="NEW2", OldLogisticCode="NEW1"))
+    push(house, older + b"&again=1")
+
+    assert house.shipment(order_sn).waybill_no == "NEW2"
+
+
+def test_a_new_courier_without_a_number_keeps_the_old_one_until_the_number_comes(house: House) -> None:
+    (order_sn,) = house.seed()
+    house.poll()
+    old = house.shipment(order_sn).waybill_no
+
+    push(house, pickup_push(house, order_sn, "109", ShipperCode="JTSD", LogisticCode="", OldLogisticCode=old))
+    waiting = house.shipment(order_sn)
+    assert (waiting.waybill_no, waiting.shipper_code) == (old, "JTSD")
+    assert "Keep the parcel until the number is here" in problems(house)["waybill.number_changed"]
+
+    push(house, pickup_push(house, order_sn, "120", ShipperCode="JTSD", LogisticCode="JT1"))
+    assert house.shipment(order_sn).waybill_no == "JT1"
+    assert "JT1 in place of" in problems(house)["waybill.number_changed"]
+
+
+def test_a_number_replaced_before_the_booking_was_recorded_stands(house: House) -> None:
+    (order_sn,) = house.seed()
+    house.peers.configure_faults({"carrier": {"reset_after": 1.0, "max_per_order": 1}})
+    house.poll()
+    assert house.shipment(order_sn).waybill_no == ""
+    issued = next(iter(house.peers.ledger()["carrier"]["orders"].values()))["waybills"][0]
+    push_change(house, order_sn, issued)
+
+    house.settle()
+
+    assert house.shipment(order_sn).waybill_no == "NEW1"
+    assert [note.numbers for note in house.shop_order(order_sn).notes] == [("NEW1",)]
+
+
+def push_change(house: House, order_sn: str, old: str) -> None:
+    code = house.shipment(order_sn).order_code
+    with house.rt.database.writing() as session:
+        follow_changes(StepBook(session), CARRIER, [NumberChange(code, old, "NEW1", "ZTO")])
+
+
+# --- several packages
+
+
+@pytest.fixture
+def heavy(database_url: str, tmp_path: Path) -> Iterator[House]:
+    """Parcels above 1 g go out as several packages."""
+    with open_house(tmp_path, ECSYNC_DATABASE_URL=database_url, ECSYNC_CARRIER_KDNIAO_PACKAGE_WEIGHT_G="300") as house:
+        yield house
+
+
+def packages(house: House, order_sn: str) -> list[str]:
+    (parcel,) = show_order(house.rt, house.order(order_sn))["parcels"]
+    return list(parcel["packages"])
+
+
+def test_pushes_about_any_package_are_the_parcels_and_it_is_delivered_with_the_last(heavy: House) -> None:
+    (order_sn,) = heavy.seed(seed=3)
+    heavy.poll()
+    numbers = packages(heavy, order_sn)
+    assert numbers, "the order is heavier than one package"
+    mother = heavy.shipment(order_sn)
+
+    push(heavy, about(heavy, order_sn, numbers[0], PICKED_UP, TRANSIT))
+    assert heavy.shipment(order_sn).pickup_at is not None
+    push(heavy, snapshot(heavy, order_sn, PICKED_UP, TRANSIT, DELIVERED))
+    assert heavy.shipment(order_sn).status == "in_transit", "one package is still on its way"
+    assert heavy.shipment(order_sn).delivered_at is None
+    push(heavy, about(heavy, order_sn, numbers[0], PICKED_UP, TRANSIT, ("2", "又到一站"), DELIVERED))
+
+    assert heavy.shipment(order_sn).status == "delivered"
+    assert heavy.shipment(order_sn).waybill_no == mother.waybill_no
+
+
+def about(house: House, order_sn: str, number: str, *scans: tuple[str, str]) -> bytes:
+    """A push about one package alone: it names the package and no order."""
+    parcel = house.shipment(order_sn)
+    parcel.waybill_no, parcel.order_code = number, ""
+    return snapshot(house, parcel, *scans)
+
+
+def test_a_package_that_was_pushed_before_the_booking_was_recorded_finds_its_parcel(heavy: House) -> None:
+    (order_sn,) = heavy.seed(seed=3)
+    heavy.peers.configure_faults({"carrier": {"reset_after": 1.0, "max_per_order": 1}})
+    heavy.poll()
+    issued = next(iter(heavy.peers.ledger()["carrier"]["orders"].values()))["waybills"][0]
+    push(heavy, about(heavy, order_sn, f"{issued}001", PICKED_UP))
+    heavy.settle()
+
+    assert heavy.shipment(order_sn).status == "picked_up"
+
+
+# --- the free query's quota
+
+
+def test_a_used_quota_marks_the_overdue_pickup_at_once_and_says_that_nobody_was_asked(
+    database_url: str, tmp_path: Path
+) -> None:
+    with open_house(
+        tmp_path, ECSYNC_DATABASE_URL=database_url, ECSYNC_CARRIER_KDNIAO_QUERY_REQUEST_TYPE="1002"
+    ) as house:
+        (order_sn,) = house.seed()
+        house.poll()
+        sandbox(house).free_queries = 0
+        with house.rt.database.writing() as session:
+            session.execute(
+                update(ShipmentRow).values(shipper_code="YTO", pickup_due_from=utc_now().replace(year=2020))
+            )
+        house.serve(sweep_parcels(house.rt).wakes)
+
+        assert house.order(order_sn).status == "stale_pickup"
+        assert "could not be asked" in problems(house)["stale_pickup"]
+        assert house.rt.door.ask(CARRIER) is None
+
+
+def test_a_number_stands_once_whatever_it_is(house: House) -> None:
+    (order_sn,) = house.seed()
+    house.poll()
+    for _ in range(2):
+        push(house, pickup_push(house, order_sn, "302", LogisticCode="NEW1"))
+    with house.rt.database.reading() as session:
+        rows = session.execute(select(WaybillAliasRow)).scalars().all()
+    assert [row.kind for row in rows] == ["replaced"]
+
+
+# --- a refused account
+
+
+def test_a_refused_account_is_told_once_and_its_other_orders_wait_while_the_platform_goes_on(house: House) -> None:
+    reason = {"business_code": "105", "business_reason": "月结账号错误", "max_per_order": 0}
+    house.peers.configure_faults({"carrier": {"business": 1.0, **reason}})
+    house.seed(8)
+    poll_shop(house.rt, SHOP)
+    by_courier: dict[str, list[str]] = {}
+    for order in house.orders():
+        by_courier.setdefault(house.shipment(order.order_sn).shipper_code, []).append(order.order_sn)
+    courier, orders = max(by_courier.items(), key=lambda one: len(one[1]))
+    assert len(orders) > 1
+    for order_sn in orders:
+        house.serve([Wake(house.order(order_sn).id, CARRIER)], follow=False)
+
+    states = [house.step("book_waybill", order_sn).state for order_sn in orders]
+    assert states == ["parked"] + ["owed"] * (len(orders) - 1)
+    assert list(problems(house)) == ["kdniao.waybill.account_rejected"]
+    (switch,) = house.rt.switchboard.read().switches.values()
+    assert (switch.what, switch.actor) == (f"{CARRIER}/{courier}", "ecsync")
+    assert house.rt.door.ask(CARRIER) is None
+
+
+# --- a sandbox carrier at a real shop
+
+
+def test_nothing_of_a_sandbox_carrier_enters_a_real_shop_by_any_step(database_url: str, tmp_path: Path) -> None:
+    with open_house(tmp_path, ECSYNC_DATABASE_URL=database_url, ECSYNC_SHOP_MAIN_ENVIRONMENT="production") as house:
+        (order_sn,) = house.seed()
+        house.poll()
+        number = house.shipment(order_sn).waybill_no
+        assert "ecshop.write_back.sandbox_waybill" in problems(house)
+        with house.rt.database.writing() as session:  # as if the shop's environment had been wrong at first
+            session.execute(update(ShipmentRow).values(noted_at=utc_now()))
+        drop_parked(house)
+        push(house, pickup_push(house, order_sn, "302", LogisticCode="NEW1", OldLogisticCode=number))
+        push(house, snapshot(house, order_sn, PICKED_UP, ("416", "无法联系收件人")))
+        house.settle()
+        drop_parked(house)
+        house.settle()
+
+        assert house.step("write_number", order_sn).state == "done"
+        assert house.step("write_remark", order_sn).state == "done"
+        shown = house.shop_order(order_sn)
+        assert number
+        assert (shown.notes, shown.invoice_nos) == ((), ())
+        assert not any(number in action.note or "NEW1" in action.note for action in shown.actions)
+
+
+def drop_parked(house: House) -> None:
+    """A person settles what lies on the desk another way."""
+    with house.rt.database.writing() as session:
+        session.execute(update(StepRow).where(StepRow.state == "parked").values(state="dropped"))

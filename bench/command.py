@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench import callbacks, counts, orders
+from bench import callbacks, counts, orders, polls
 from bench.yard import BenchFailed, Yard, open_yard, say
 from sync.local.broker import NoBroker
 
-PARTS = ("a", "b", "c", "counts")
+PARTS = ("a", "b", "c", "d", "counts")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +44,8 @@ def _measure(part: str, yard: Yard, options: argparse.Namespace) -> Iterator[dic
         yield from orders.at_slow_peers(yard, options.orders, options.rounds)
     elif part == "c":
         yield from callbacks.against_bare_view(yard, options.callbacks, options.rounds)
+    elif part == "d":
+        yield from polls.at_long_history(yard, options.rounds)
     else:
         yield counts.count(yard)
 

@@ -76,7 +76,9 @@ def test_the_commands_make_a_key_and_a_token_that_fit_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "told"), [("", "x", "is not set"), ("hunter2", "x", "is no key"), (new_key(), "\n", "Nothing")]
+    ("key", "text", "told"),
+    [("", "x", "is not set"), ("hunter2", "x", "is no key"), (new_key(), "\n", "Nothing")],
+    ids=["no-key", "no-such-key", "no-value"],
 )
 def test_nothing_is_encrypted_without_a_key_or_a_value(key: str, text: str, told: str) -> None:
     made = CliRunner().invoke(main, ["secrets", "encrypt"], input=text, env={"ECSYNC_SECRETS_KEY": key})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from sync.sandbox.journeys import Scan
 from sync.sandbox.kuaidi100 import Kuaidi100Parcel
 from sync.sandbox.kuaidi100_rules import sign
 from sync.sandbox.pushes import Job, PushSender
@@ -29,22 +28,11 @@ class Kuaidi100PushSender(PushSender):
     def _place(self, job: Job) -> str:
         return job.legs[0][0].callback
 
-    def _read_answer(self, status: int, answer: bytes) -> tuple[bool, str]:
-        if status == 0:
-            return False, answer.decode(errors="replace")
-        try:
-            reply = json.loads(answer)
-        except ValueError:
-            reply = None
-        if not isinstance(reply, dict):
-            return False, "the answer is not a JSON object"
-        return status == 200 and reply.get("result") is True, str(reply.get("message") or "")
+    def _read_reply(self, reply: dict[str, Any]) -> tuple[bool, object]:
+        return reply.get("result") is True, reply.get("message")
 
     def _body(self, job: Job) -> bytes:
         parcel, index = cast(Kuaidi100Parcel, job.legs[0][0]), job.legs[0][1]
-        scans = parcel.scans[: index + 1]
-        if job.kind == "forged":
-            scans = (*scans, Scan(self.clock.now(), "301", "3", "已签收，签收人：本人", scans[-1].location))
         has_ended = index + 1 == len(parcel.scans) and job.kind != "forged"
         push = {
             "status": "shutdown" if has_ended else "polling",
@@ -53,7 +41,7 @@ class Kuaidi100PushSender(PushSender):
             "autoCheck": "0",
             "comOld": "",
             "comNew": "",
-            "lastResult": parcel.result(scans),
+            "lastResult": parcel.result(self._told(job, parcel, index)),
         }
         text = json.dumps(push, ensure_ascii=False, separators=(",", ":"))
         salt = "another-salt" if job.kind == "forged" else parcel.salt

@@ -259,7 +259,21 @@ class PushSender:
         return True
 
     def _read_answer(self, status: int, answer: bytes) -> tuple[bool, str]:
-        return read_reply(status, answer)
+        """Whether the receiver's answer accepts the push, and its reason when it does not."""
+        if status == 0:
+            return False, answer.decode(errors="replace")
+        try:
+            reply = json.loads(answer)
+        except ValueError:
+            reply = None
+        if not isinstance(reply, dict):
+            return False, "the answer is not a JSON object"
+        accepts, reason = self._read_reply(reply)
+        return status == 200 and accepts, str(reason or "")
+
+    def _read_reply(self, reply: dict[str, Any]) -> tuple[bool, object]:
+        """What the carrier's protocol takes for yes, and where it looks for a reason."""
+        return reply.get("Success") is True, reply.get("Reason")
 
     def _try_again(self, job: Job) -> None:
         if job.attempt >= self.tries:
@@ -283,11 +297,14 @@ class PushSender:
     def _items(self, job: Job, parcel: Parcel, index: int) -> list[dict[str, Any]]:
         if job.request_type == PICKUP:
             return [self._pickup_item(parcel, parcel.scans[index], state) for state in ("104", "301")]
+        return [parcel.snapshot(self.ebusiness_id, self._told(job, parcel, index))]
+
+    def _told(self, job: Job, parcel: Parcel, index: int) -> tuple[Scan, ...]:
+        """The parcel's history up to the scan; a forged push ends it with a signature that nobody gave."""
         scans = parcel.scans[: index + 1]
-        if job.kind == "forged":
-            signed = Scan(self.clock.now(), "301", "3", "已签收，签收人：本人", scans[-1].location)
-            scans = (*scans, signed)
-        return [parcel.snapshot(self.ebusiness_id, scans)]
+        if job.kind != "forged":
+            return scans
+        return (*scans, Scan(self.clock.now(), "301", "3", "已签收，签收人：本人", scans[-1].location))
 
     def _pickup_item(self, parcel: Parcel, scan: Scan, state: str) -> dict[str, Any]:
         return {
@@ -304,19 +321,6 @@ class PushSender:
             "PickerInfo": [],
             "Success": True,
         }
-
-
-def read_reply(status: int, answer: bytes) -> tuple[bool, str]:
-    """Whether a receiver's answer accepts the push, and its reason when it does not."""
-    if status == 0:
-        return False, answer.decode(errors="replace")
-    try:
-        reply = json.loads(answer)
-    except ValueError:
-        reply = None
-    if not isinstance(reply, dict):
-        return False, "the answer is not a JSON object"
-    return status == 200 and reply.get("Success") is True, str(reply.get("Reason") or "")
 
 
 def _is_fresh(job: Job) -> bool:

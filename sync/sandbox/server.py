@@ -27,6 +27,9 @@ from sync.sandbox.sf import SandboxSf
 from sync.sandbox.sf_pushes import SfPushSender
 from sync.sandbox.sf_rules import PATH as SF_PATH
 
+S = TypeVar("S", bound=PushSender)
+C = TypeVar("C", bound=Peer)
+
 GATEWAY_PATH = "/kdniaosandbox/gateway/exterfaceInvoke.json"
 
 
@@ -70,17 +73,20 @@ class SandboxPeers:
     """The running peers, as a context manager; leaving it closes every port, connection and thread."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
-        self.settings = settings or SandboxSettings()
+        self.settings = given = settings or SandboxSettings()
         self.book = Ledger()
-        given = self.settings
         self.sender = _build_sender(PushSender, given, self.book, sends_pickups=given.sends_pickups)
         self.sf_sender = _build_sender(SfPushSender, given, self.book)
         self.kuaidi100_sender = _build_sender(Kuaidi100PushSender, given, self.book)
-        self._peers = _build_peers(given, self.book, self.sender)
-        self.sf = _build_sf(given, self.book, self.sf_sender)
-        self._peers["sf"] = self.sf
-        self.kuaidi100 = _build_kuaidi100(given, self.book, self.kuaidi100_sender)
-        self._peers["kuaidi100"] = self.kuaidi100
+        self._senders = (self.sender, self.sf_sender, self.kuaidi100_sender)
+        self.kdniao, self.sf, self.kuaidi100 = self._build_carriers()
+        self._peers: dict[str, Peer] = {
+            "carrier": self.kdniao,
+            "erp": _build_erp(given, self.book),
+            "notices": NoticeSink(self.book, FaultInjector(given.seed)),
+            "sf": self.sf,
+            "kuaidi100": self.kuaidi100,
+        }
         ports = {
             "carrier": given.carrier_port,
             "sf": given.sf_port,
@@ -103,17 +109,15 @@ class SandboxPeers:
             for server in started:
                 server.stop()
             raise
-        self.sender.start()
-        self.sf_sender.start()
-        self.kuaidi100_sender.start()
+        for sender in self._senders:
+            sender.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.sender.stop()
-        self.sf_sender.stop()
-        self.kuaidi100_sender.stop()
+        for sender in self._senders:
+            sender.stop()
         for server in self._servers.values():
             server.stop()
 
@@ -149,9 +153,7 @@ class SandboxPeers:
     def ledger(self, *, brief: bool = False) -> dict[str, Any]:
         """What `GET /_ledger` shows; `brief` leaves out the lists of single calls and pushes."""
         snapshot = self.book.snapshot(brief=brief)
-        snapshot["pushes"]["waiting"] = sum(
-            sender.waiting for sender in (self.sender, self.sf_sender, self.kuaidi100_sender)
-        )
+        snapshot["pushes"]["waiting"] = sum(sender.waiting for sender in self._senders)
         return snapshot
 
     def wait_until(self, claim: Callable[[dict[str, Any]], object], timeout_s: float = 10) -> bool:
@@ -173,7 +175,9 @@ class SandboxPeers:
         push = PushFaults.read(sections["push"]) if "push" in sections else None
         for name, faults in read.items():
             self._peers[name].injector.configure(faults)
-        self.sender.faults = self.sf_sender.faults = self.kuaidi100_sender.faults = push or self.sender.faults
+        if push is not None:
+            for sender in self._senders:
+                sender.faults = push
 
     def faults(self) -> dict[str, Any]:
         """All sections as they are in force."""
@@ -182,12 +186,39 @@ class SandboxPeers:
 
     def reset(self) -> None:
         """Forget all orders, waiting pushes and records; settings and faults stay."""
-        self.sender.forget()
-        self.sf_sender.forget()
-        self.kuaidi100_sender.forget()
+        for sender in self._senders:
+            sender.forget()
         for peer in self._peers.values():
             peer.reset()
         self.book.reset()
+
+    def _build_carriers(self) -> tuple[SandboxKdniao, SandboxSf, SandboxKuaidi100]:
+        given = self.settings
+        return (
+            self._build_carrier(
+                SandboxKdniao, self.sender, ebusiness_id=given.ebusiness_id, app_key=given.app_key, mix=given.mix
+            ),
+            self._build_carrier(
+                SandboxSf,
+                self.sf_sender,
+                partner_id=given.sf_partner_id,
+                checkword=given.sf_checkword,
+                mix=replace(given.mix, returned=0),  # SF has no code for a parcel that came back to its sender
+            ),
+            self._build_carrier(
+                SandboxKuaidi100,
+                self.kuaidi100_sender,
+                key=given.kuaidi100_key,
+                secret=given.kuaidi100_secret,
+                customer=given.kuaidi100_customer,
+                mix=given.mix,
+                repeat_window_s=given.kuaidi100_repeat_window_s,
+            ),
+        )
+
+    def _build_carrier(self, kind: Callable[..., C], sender: PushSender, **own: object) -> C:
+        injector = FaultInjector(self.settings.seed)
+        return kind(self.book, injector, clock=self.settings.clock, follow=sender.follow, **own)
 
     def _name_receivers(self, given: Mapping[str, Any]) -> None:
         if "sf_url" in given:
@@ -218,9 +249,6 @@ class SandboxPeers:
         return json_response({"ok": True})
 
 
-S = TypeVar("S", bound=PushSender)
-
-
 def _build_sender(kind: type[S], settings: SandboxSettings, ledger: Ledger, *, sends_pickups: bool = False) -> S:
     """KDNiao's credentials are of no use to the others, which sign with what a waybill brings or not at all."""
     return kind(
@@ -236,49 +264,13 @@ def _build_sender(kind: type[S], settings: SandboxSettings, ledger: Ledger, *, s
     )
 
 
-def _build_peers(settings: SandboxSettings, ledger: Ledger, sender: PushSender) -> dict[str, Peer]:
-    carrier = SandboxKdniao(
-        ledger,
-        FaultInjector(settings.seed),
-        clock=settings.clock,
-        ebusiness_id=settings.ebusiness_id,
-        app_key=settings.app_key,
-        mix=settings.mix,
-        follow=sender.follow,
-    )
-    erp = SandboxErp(
+def _build_erp(settings: SandboxSettings, ledger: Ledger) -> SandboxErp:
+    return SandboxErp(
         ledger,
         FaultInjector(settings.seed),
         token=settings.erp_token,
         user=settings.erp_user,
         unknown_skus=settings.unknown_skus,
-    )
-    return {"carrier": carrier, "erp": erp, "notices": NoticeSink(ledger, FaultInjector(settings.seed))}
-
-
-def _build_sf(settings: SandboxSettings, ledger: Ledger, sender: SfPushSender) -> SandboxSf:
-    return SandboxSf(
-        ledger,
-        FaultInjector(settings.seed),
-        clock=settings.clock,
-        partner_id=settings.sf_partner_id,
-        checkword=settings.sf_checkword,
-        mix=replace(settings.mix, returned=0),  # SF has no code for a parcel that came back to its sender
-        follow=sender.follow,
-    )
-
-
-def _build_kuaidi100(settings: SandboxSettings, ledger: Ledger, sender: Kuaidi100PushSender) -> SandboxKuaidi100:
-    return SandboxKuaidi100(
-        ledger,
-        FaultInjector(settings.seed),
-        clock=settings.clock,
-        key=settings.kuaidi100_key,
-        secret=settings.kuaidi100_secret,
-        customer=settings.kuaidi100_customer,
-        mix=settings.mix,
-        follow=sender.follow,
-        repeat_window_s=settings.kuaidi100_repeat_window_s,
     )
 
 

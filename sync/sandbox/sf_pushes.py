@@ -36,13 +36,5 @@ class SfPushSender(PushSender):
         number = int(parcel.waybill_no[2:]) * 100 + index
         return {"id": str(number), "mailno": parcel.waybill_no, "orderid": parcel.order_code, **route}
 
-    def _read_answer(self, status: int, answer: bytes) -> tuple[bool, str]:
-        if status == 0:
-            return False, answer.decode(errors="replace")
-        try:
-            reply = json.loads(answer)
-        except ValueError:
-            reply = None
-        if not isinstance(reply, dict):
-            return False, "the answer is not a JSON object"
-        return status == 200 and reply.get("return_code") == "0000", str(reply.get("return_msg") or "")
+    def _read_reply(self, reply: dict[str, Any]) -> tuple[bool, object]:
+        return reply.get("return_code") == "0000", reply.get("return_msg")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import time
-from urllib.parse import urlsplit
 
 from mappings.carriers.kdniao.accounts import LENGTHS, Account, Accounts, check_word, parse_accounts
 from mappings.connector import Config, Setting, Spec
 from mappings.errors import PermanentError
+from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_flag, parse_url
 
 SANDBOX_URL = "http://sandboxapi.kdniao.com:8080/kdniaosandbox/gateway/exterfaceInvoke.json"
 ORDER_URL = "https://api.kdniao.com/api/EOrderService"
@@ -20,43 +20,12 @@ FREE_QUERY, FREE_QUERIES_A_DAY = "1002", 500
 _URLS = {"order_url": ORDER_URL, "query_url": QUERY_URL, "subscribe_url": SUBSCRIBE_URL, "pickup_url": PICKUP_URL}
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        word = text.strip()
-        if word not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return word
-
-    return parse
-
-
-def _flag(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in ("1", "true", "yes", "0", "false", "no"):
-        raise ValueError("must be 1 or 0")
-    return word in ("1", "true", "yes")
-
-
-def _url(text: str) -> str:
-    url = text.strip()
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("must be an address like https://host/path")
-    return url
-
-
 def _account(limit: int) -> Callable[[str], str]:
     return lambda text: check_word(text, limit)
 
 
-def _count(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise ValueError("must be a whole number, 1 or more")
-    return int(text)
-
-
 def _grams(text: str) -> int:
-    return 0 if text.strip() == "0" else _count(text)
+    return 0 if text.strip() == "0" else parse_count(text)
 
 
 def _hours(text: str) -> str:
@@ -77,17 +46,17 @@ def _read_hours(text: str) -> tuple[time, time]:
 
 
 SETTINGS = (
-    Setting("environment", "Environment", "环境", "sandbox", parse=_one_of("sandbox", "production")),
+    Setting("environment", "Environment", "环境", "sandbox", parse=one_of("sandbox", "production")),
     Setting("ebusiness_id", "KDNiao user ID (EBusinessID)", "快递鸟用户ID", required=True, parse=_account(50)),
     Setting("app_key", "API key (AppKey)", "API key", required=True, secret=True, parse=str.strip),
     Setting(
         "app_key_previous", "Former API key, still accepted on pushes", "旧 API key(回调仍接受)", "", secret=True,
         parse=str.strip,
     ),
-    Setting("order_url", "Waybill service address", "电子面单接口地址", "", parse=_url),
-    Setting("query_url", "Tracking query address", "轨迹查询接口地址", "", parse=_url),
-    Setting("subscribe_url", "Tracking subscription address", "轨迹订阅接口地址", "", parse=_url),
-    Setting("pickup_url", "Pickup booking address", "预约取件接口地址", "", parse=_url),
+    Setting("order_url", "Waybill service address", "电子面单接口地址", "", parse=parse_url),
+    Setting("query_url", "Tracking query address", "轨迹查询接口地址", "", parse=parse_url),
+    Setting("subscribe_url", "Tracking subscription address", "轨迹订阅接口地址", "", parse=parse_url),
+    Setting("pickup_url", "Pickup booking address", "预约取件接口地址", "", parse=parse_url),
     Setting("customer_name", "E-waybill account", "电子面单客户号", "", parse=_account(50)),
     Setting("customer_pwd", "E-waybill password", "电子面单密码", "", secret=True, parse=_account(30)),
     Setting("send_site", "Branch", "网点", "", parse=_account(30)),
@@ -97,14 +66,14 @@ SETTINGS = (
     Setting("delivery_method", "Delivery method (JTSD, DBL, ZYE)", "送货方式(极兔、德邦、众邮)", "", parse=_account(2)),
     Setting(
         "pay_type", "Who pays: 1 sender, 2 consignee, 3 monthly, 4 third party", "运费支付:1现付 2到付 3月结 4第三方",
-        "3", parse=_one_of("1", "2", "3", "4"),
+        "3", parse=one_of("1", "2", "3", "4"),
     ),
     Setting("exp_type", "Product (1 = standard)", "快递业务类型", "1", parse=_account(2)),
     Setting(
-        "is_notice", "Courier: 0 call, 1 do not call", "通知快递员上门:0通知 1不通知", "0", parse=_one_of("0", "1")
+        "is_notice", "Courier: 0 call, 1 do not call", "通知快递员上门:0通知 1不通知", "0", parse=one_of("0", "1")
     ),
     Setting(
-        "query_request_type", "Tracking query type", "轨迹查询接口类型", "8001", parse=_one_of("8001", "8002", "1002")
+        "query_request_type", "Tracking query type", "轨迹查询接口类型", "8001", parse=one_of("8001", "8002", "1002")
     ),
     Setting(
         "accounts", "Accounts per courier company and branch (TOML or JSON)", "各公司与网点的账号(TOML 或 JSON)",
@@ -116,18 +85,18 @@ SETTINGS = (
     ),
     Setting(
         "subscribe_request_type", "Tracking subscription type", "轨迹订阅接口类型", "8008",
-        parse=_one_of("8008", "1008", "off"),
+        parse=one_of("8008", "1008", "off"),
     ),
     Setting(
         "pickup", "Couriers: off (come by themselves) or booked", "上门揽收:off 自行上门 booked 逐单预约", "off",
-        parse=_one_of("off", "booked"),
+        parse=one_of("off", "booked"),
     ),
-    Setting("pickup_request_type", "Pickup booking type", "预约取件接口类型", "1801", parse=_one_of("1801", "1001")),
+    Setting("pickup_request_type", "Pickup booking type", "预约取件接口类型", "1801", parse=one_of("1801", "1001")),
     Setting("pickup_hours", "Hours for pickups, China time", "可上门时段(北京时间)", "09:00-18:00", parse=_hours),
     Setting("pickup_shipper_type", "ShipperType of 1801", "1801 的 ShipperType", "5", parse=_account(2)),
     Setting("pickup_cancel_type", "CancelType of 1802", "1802 的 CancelType", "1", parse=_account(2)),
-    Setting("template", "Return the printable label", "返回面单模板", True, parse=_flag),
-    Setting("max_items", "Most parcels taken from one push", "单次推送最多包裹数", 1000, parse=_count),
+    Setting("template", "Return the printable label", "返回面单模板", True, parse=parse_flag),
+    Setting("max_items", "Most parcels taken from one push", "单次推送最多包裹数", 1000, parse=parse_count),
 )  # fmt: skip
 
 SPEC = Spec(
@@ -181,14 +150,13 @@ class KdniaoSettings:
     @classmethod
     def of(cls, config: Config) -> KdniaoSettings:
         """Fill in defaults; addresses follow the environment. Raises ValueError with a sentence."""
-        defaults = {setting.name: setting.default for setting in SETTINGS}
-        values = {field.name: config.get(field.name, defaults[field.name]) for field in fields(cls)}
+        values = fill_in(SETTINGS, config)
         is_sandbox = values["environment"] == "sandbox"
         sandbox_url = values["order_url"] or SANDBOX_URL  # there every service has one address
         for name, url in _URLS.items():
             values[name] = values[name] or (sandbox_url if is_sandbox else url)
-            if not is_sandbox and not values[name].startswith("https://"):
-                raise ValueError(f"kdniao {name}: parcels carry personal data, use https:// outside the sandbox")
+            if not is_sandbox:
+                demand_https(f"kdniao {name}", values[name])
         if not values["ebusiness_id"] or not values["app_key"]:
             raise ValueError("kdniao: ebusiness_id and app_key must both be set")
         return cls(**values)

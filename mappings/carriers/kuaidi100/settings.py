@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from urllib.parse import urlsplit
 
 from mappings.carriers.kuaidi100.accounts import PAY_TYPES, Account, Accounts, parse_accounts
 from mappings.connector import Config, Setting, Spec
 from mappings.errors import PermanentError
+from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_url
 
 ORDER_URL = "https://api.kuaidi100.com/label/order"
 QUERY_URL = "https://poll.kuaidi100.com/poll/query.do"
@@ -21,24 +20,6 @@ RESUBSCRIBE_AFTER_S = 1800
 SUBSCRIPTIONS_A_MONTH = 4
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        word = text.strip()
-        if word not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return word
-
-    return parse
-
-
-def _url(text: str) -> str:
-    url = text.strip()
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("must be an address like https://host/path")
-    return url
-
-
 def _salt(text: str) -> str:
     word = text.strip()
     if len(word) > SALT_LENGTH:
@@ -46,14 +27,8 @@ def _salt(text: str) -> str:
     return word
 
 
-def _count(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise ValueError("must be a whole number, 1 or more")
-    return int(text)
-
-
 SETTINGS = (
-    Setting("environment", "Environment", "环境", "sandbox", parse=_one_of("sandbox", "production")),
+    Setting("environment", "Environment", "环境", "sandbox", parse=one_of("sandbox", "production")),
     Setting("key", "Authorisation key (key)", "授权 key", required=True, secret=True, parse=str.strip),
     Setting("secret", "Secret (secret), signs waybill orders", "secret(面单签名)", required=True, secret=True,
             parse=str.strip),
@@ -64,10 +39,10 @@ SETTINGS = (
     Setting("salt_previous", "Former salt, still accepted on pushes", "旧 salt(回调仍接受)", "", secret=True,
             parse=_salt),
     Setting("callback_url", "Our receiver's public address, with its token", "我方回调公网地址(含密令)", required=True,
-            secret=True, parse=_url),
-    Setting("order_url", "Waybill service address", "电子面单接口地址", "", parse=_url),
-    Setting("query_url", "Tracking query address", "实时查询接口地址", "", parse=_url),
-    Setting("subscribe_url", "Subscription address", "订阅接口地址", "", parse=_url),
+            secret=True, parse=parse_url),
+    Setting("order_url", "Waybill service address", "电子面单接口地址", "", parse=parse_url),
+    Setting("query_url", "Tracking query address", "实时查询接口地址", "", parse=parse_url),
+    Setting("subscribe_url", "Subscription address", "订阅接口地址", "", parse=parse_url),
     Setting("partner_id", "E-waybill account or monthly account (partnerId)", "电子面单客户号或月结号", "",
             parse=str.strip),
     Setting("partner_key", "E-waybill password (partnerKey)", "电子面单密码", "", secret=True, parse=str.strip),
@@ -78,15 +53,15 @@ SETTINGS = (
     Setting("check_man", "Courier's name at the branch (checkMan)", "承载快递员名", "", parse=str.strip),
     Setting(
         "pay_type", "Who pays: SHIPPER, CONSIGNEE, MONTHLY, THIRDPARTY", "运费支付:寄付、到付、月结、第三方", "MONTHLY",
-        parse=_one_of(*PAY_TYPES),
+        parse=one_of(*PAY_TYPES),
     ),
     Setting("exp_type", "The courier's product", "快递产品类型", "标准快递", parse=str.strip),
     Setting("accounts", "Accounts per courier company and branch (TOML or JSON)", "各公司与网点的账号(TOML 或 JSON)",
             {}, secret=True, parse=parse_accounts),
     Setting("print_type", "Label: NON none, IMAGE, HTML", "面单:NON不要 IMAGE图片 HTML网页", "NON",
-            parse=_one_of("NON", "IMAGE", "HTML")),
+            parse=one_of("NON", "IMAGE", "HTML")),
     Setting("template", "Label template of Kuaidi100's console (tempId)", "面单模板编码", "", parse=str.strip),
-    Setting("max_items", "Most scans taken from one push", "单次推送最多轨迹数", 1000, parse=_count),
+    Setting("max_items", "Most scans taken from one push", "单次推送最多轨迹数", 1000, parse=parse_count),
 )  # fmt: skip
 
 SPEC = Spec(
@@ -134,8 +109,7 @@ class Kuaidi100Settings:
     @classmethod
     def of(cls, config: Config) -> Kuaidi100Settings:
         """Fill in defaults; production has the documented addresses. Raises ValueError with a sentence."""
-        defaults = {setting.name: setting.default for setting in SETTINGS}
-        values = {field.name: config.get(field.name, defaults[field.name]) for field in fields(cls)}
+        values = fill_in(SETTINGS, config)
         for name in ("key", "secret", "customer", "salt", "callback_url"):
             if not values[name]:
                 raise ValueError(f"kuaidi100: {name} must be set")
@@ -188,5 +162,5 @@ def _fill_in_addresses(values: dict[str, str]) -> None:
             )
         values[name] = values[name] or url
     for name in (*documented, "callback_url"):
-        if not is_sandbox and not values[name].startswith("https://"):
-            raise ValueError(f"kuaidi100 {name}: parcels carry personal data, use https:// outside the sandbox")
+        if not is_sandbox:
+            demand_https(f"kuaidi100 {name}", values[name])

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from mappings.connector import Config, Setting, Spec
 from mappings.errors import PermanentError
+from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_flag
 from mappings.wire import parse_base_url
 
 SANDBOX_URL = "https://sfapi-sbox.sf-express.com/std/service"
 SERVICE_URL = "https://sfapi.sf-express.com/std/service"
 
 Network = IPv4Network | IPv6Network
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        word = text.strip()
-        if word not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return word
-
-    return parse
-
-
-def _flag(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in ("1", "true", "yes", "0", "false", "no"):
-        raise ValueError("must be 1 or 0")
-    return word in ("1", "true", "yes")
-
-
-def _count(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise ValueError("must be a whole number, 1 or more")
-    return int(text)
 
 
 def _cards(text: str) -> dict[str, str]:
@@ -55,7 +33,7 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 SETTINGS = (
-    Setting("environment", "Environment", "环境", "sandbox", parse=_one_of("sandbox", "production")),
+    Setting("environment", "Environment", "环境", "sandbox", parse=one_of("sandbox", "production")),
     Setting("partner_id", "Customer code (partnerID)", "顾客编码(partnerID)", required=True, parse=str.strip),
     Setting("checkword", "Check word of this environment", "校验码(checkword)", required=True, secret=True,
             parse=str.strip),
@@ -65,20 +43,20 @@ SETTINGS = (
             {}, secret=True, parse=_cards),
     Setting("cod_card", "Account that collected money is paid to", "代收货款卡号", "", secret=True, parse=str.strip),
     Setting("pay_method", "Who pays: 1 sender, 2 consignee, 3 third party", "付款方式:1寄方付 2收方付 3第三方付", "1",
-            parse=_one_of("1", "2", "3")),
-    Setting("express_type_id", "Product (expressTypeId)", "快件产品类别(expressTypeId)", 2, parse=_count),
+            parse=one_of("1", "2", "3")),
+    Setting("express_type_id", "Product (expressTypeId)", "快件产品类别(expressTypeId)", 2, parse=parse_count),
     Setting("is_docall", "Courier: 1 call, 0 do not call", "通知收派员上门:1通知 0不通知", "1",
-            parse=_one_of("0", "1")),
+            parse=one_of("0", "1")),
     Setting("take_all", "Ship orders meant for other courier companies too", "其他快递公司的订单也发顺丰", False,
-            parse=_flag),
+            parse=parse_flag),
     Setting("confirm_retry_s", "Seconds between questions while SF decides by hand", "人工筛单期间的查询间隔(秒)", 600,
-            parse=_count),
+            parse=parse_count),
     Setting("print_template", "Cloud print template; empty: no label", "云打印模板编码;留空不取面单", "",
             parse=str.strip),
     Setting("push_format", "What SF pushes: json, or xml of old contracts", "路由推送格式:json 或旧版 xml", "json",
-            parse=_one_of("json", "xml")),
+            parse=one_of("json", "xml")),
     Setting("callback_allow", "Addresses that may push; empty: any", "允许推送的地址;留空不限", (), parse=_networks),
-    Setting("max_items", "Most routes taken from one push", "单次推送最多路由数", 1000, parse=_count),
+    Setting("max_items", "Most routes taken from one push", "单次推送最多路由数", 1000, parse=parse_count),
 )  # fmt: skip
 
 SPEC = Spec(
@@ -117,12 +95,11 @@ class SfSettings:
     @classmethod
     def of(cls, config: Config) -> SfSettings:
         """Fill in defaults; the address follows the environment. Raises ValueError with a sentence."""
-        defaults = {setting.name: setting.default for setting in SETTINGS}
-        values = {field.name: config.get(field.name, defaults[field.name]) for field in fields(cls)}
+        values = fill_in(SETTINGS, config)
         is_sandbox = values["environment"] == "sandbox"
         values["url"] = values["url"] or (SANDBOX_URL if is_sandbox else SERVICE_URL)
-        if not is_sandbox and not values["url"].startswith("https://"):
-            raise ValueError("sf url: parcels carry personal data, use https:// outside the sandbox")
+        if not is_sandbox:
+            demand_https("sf url", values["url"])
         if not is_sandbox and values["pay_method"] == "1" and not values["monthly_card"]:
             raise ValueError("sf monthly_card: the sender pays, so name the card that SF charges (or set pay_method)")
         if not values["partner_id"] or not values["checkword"]:

@@ -1,0 +1,56 @@
+"""How the texts of carriers' settings become values. A refusal goes on from the setting's name: "must be 1 or 0"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from mappings.connector import Config, Setting
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A parser that takes these words only, as they are spelled."""
+
+    def parse(text: str) -> str:
+        word = text.strip()
+        if word not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return word
+
+    return parse
+
+
+def parse_flag(text: str) -> bool:
+    """Yes or no, as a person writes it. Raises ValueError."""
+    word = text.strip().lower()
+    if word not in ("1", "true", "yes", "0", "false", "no"):
+        raise ValueError("must be 1 or 0")
+    return word in ("1", "true", "yes")
+
+
+def parse_count(text: str) -> int:
+    """A whole number from 1 up. Raises ValueError."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError("must be a whole number, 1 or more")
+    return int(text)
+
+
+def parse_url(text: str) -> str:
+    """An address with whatever path it has; empty text stays empty. Raises ValueError."""
+    url = text.strip()
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("must be an address like https://host/path")
+    return url
+
+
+def fill_in(settings: Iterable[Setting], config: Config) -> dict[str, Any]:
+    """Every declared setting with its value in the config, else its default."""
+    return {setting.name: config.get(setting.name, setting.default) for setting in settings}
+
+
+def demand_https(setting: str, url: str) -> None:
+    """Raise ValueError unless the address of a real peer is encrypted; `setting` is who wants it: `sf url`."""
+    if not url.startswith("https://"):
+        raise ValueError(f"{setting}: parcels carry personal data, use https:// outside the sandbox")

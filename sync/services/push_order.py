@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
-
+from mappings.china_time import SHANGHAI
 from mappings.model import ErpDocument, ErpOrder
 from sync.db.models import OrderRow
 from sync.db.steps import StepBook
@@ -11,8 +10,8 @@ from sync.runtime import Runtime
 from sync.services.withdraw import tell_pushed_after_withdrawal
 from sync.services.work import Work
 
-SHOP_ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")
-"""Order dates are calendar dates in China; the country has had one zone and no summer time since 1991."""
+SHOP_ZONE = SHANGHAI
+"""Order dates are calendar dates in China."""
 
 
 def perform(rt: Runtime, work: Work) -> ErpDocument | None:

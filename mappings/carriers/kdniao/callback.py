@@ -9,8 +9,8 @@ from typing import Any
 
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.signing import is_signed_by
-from mappings.carriers.kdniao.times import read_time, write_time
 from mappings.carriers.kdniao.tracking import UnreadableItem, field, read_identity, read_parcel, read_pickup
+from mappings.china_time import read_time, write_time
 from mappings.connector import CallbackRefused
 from mappings.model import Callback, NumberChange, TrackingEvent
 from mappings.wire import HttpReply, read_form

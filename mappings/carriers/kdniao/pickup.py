@@ -14,7 +14,6 @@ from typing import Any
 from mappings.carriers.kdniao.results import error_of, judge, judge_cancel
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import find_shipper
-from mappings.carriers.kdniao.times import SHANGHAI, read_time, write_time
 from mappings.carriers.kdniao.tracking import PICKUP_SUFFIX, field
 from mappings.carriers.kdniao.waybill import (
     REMARK_LENGTH,
@@ -25,6 +24,7 @@ from mappings.carriers.kdniao.waybill import (
     signed_call,
     words,
 )
+from mappings.china_time import SHANGHAI, read_time, write_time
 from mappings.errors import DuplicateError, PermanentError, UncertainError
 from mappings.model import PickupBooking, PickupRequest
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object

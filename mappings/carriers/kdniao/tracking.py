@@ -13,8 +13,8 @@ from mappings.address import clean_text
 from mappings.carriers.kdniao.results import error_of, judge_query
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import check_free, find_shipper
-from mappings.carriers.kdniao.times import read_time
 from mappings.carriers.kdniao.waybill import signed_call
+from mappings.china_time import read_time
 from mappings.errors import PermanentError, TransientError
 from mappings.model import EventKind, NumberChange, TrackingEvent
 from mappings.status import Meaning, StatusTable

@@ -14,7 +14,7 @@ from mappings.carriers.kdniao.results import error_of, judge
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import Shipper, find_shipper
 from mappings.carriers.kdniao.signing import FORBIDDEN, envelope
-from mappings.carriers.kdniao.times import read_time, write_time
+from mappings.china_time import read_time, write_time
 from mappings.errors import AuthError, PermanentError, UncertainError
 from mappings.model import (
     LABEL_PAGE_BREAK,

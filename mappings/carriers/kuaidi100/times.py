@@ -1,22 +1,15 @@
-"""Kuaidi100's times: naive on the wire, always Asia/Shanghai (UTC+8, no summer time since 1991)."""
+"""Kuaidi100's times: China's on the wire, milliseconds where a moment is signed or a window is asked for."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 
-SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
-
-_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M")
+from mappings import china_time
 
 
 def read_time(text: object) -> datetime | None:
-    """Aware UTC, or None when there is no readable time."""
-    for form in _FORMATS:
-        try:
-            return datetime.strptime(str(text).strip(), form).replace(tzinfo=SHANGHAI).astimezone(UTC)
-        except (ValueError, OverflowError):
-            continue
-    return None
+    """Aware UTC, or None when there is no readable time; a bare date is none."""
+    return china_time.read_time(text, china_time.TIMED)
 
 
 def milliseconds(moment: datetime) -> int:

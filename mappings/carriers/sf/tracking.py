@@ -11,8 +11,8 @@ from typing import Any
 from mappings.address import clean_text
 from mappings.carriers.sf.service import field, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
-from mappings.carriers.sf.times import read_time
 from mappings.carriers.sf.waybill import SHIPPER_CODE
+from mappings.china_time import read_time
 from mappings.model import EventKind, TrackingEvent
 from mappings.status import StatusTable
 from mappings.wire import HttpCall, HttpReply

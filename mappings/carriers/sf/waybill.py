@@ -9,7 +9,7 @@ from typing import Any
 from mappings.address import clean_text, complete_region
 from mappings.carriers.sf.service import Answer, field, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
-from mappings.carriers.sf.times import write_time
+from mappings.china_time import write_time
 from mappings.errors import PermanentError, UncertainError, UndecidedError
 from mappings.model import Consignee, Consignor, OrderLine, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpCall

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from mappings.carriers.kdniao.times import SHANGHAI
+from mappings.china_time import SHANGHAI
 from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError, UnmappedError
 from mappings.model import Consignee, Consignor, OrderLine, PickupBooking, PickupRequest
 from mappings.wire import HttpCall, HttpReply

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from mappings.carriers.kdniao.shippers import SHIPPERS
-from mappings.carriers.kdniao.times import SHANGHAI, read_time, write_time
 from mappings.carriers.kdniao.tracking import TABLE
+from mappings.china_time import SHANGHAI, read_time, write_time
 from mappings.errors import AuthError, PermanentError, TransientError, UnmappedError
 from mappings.model import EventKind, NumberChange, TrackingEvent
 from mappings.status import Tracking, event_key, fold

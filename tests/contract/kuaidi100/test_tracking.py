@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from mappings.carriers.kuaidi100.times import SHANGHAI, read_time
+from mappings.carriers.kuaidi100.times import read_time
 from mappings.carriers.kuaidi100.tracking import TABLE, look_up
+from mappings.china_time import SHANGHAI
 from mappings.errors import AuthError, PermanentError, TransientError, UnmappedError
 from mappings.model import EventKind, NumberChange, TrackingEvent
 from mappings.status import STATUSES, Tracking, event_key, fold
@@ -114,7 +115,7 @@ def test_times_are_shanghais(text: str) -> None:
     assert read_time(text) == datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", None, "soon", "2026-02-30 00:00:00", "0001-01-01 00:00:00", 5, {}])
+@pytest.mark.parametrize("text", ["", None, "soon", "2026-02-30 00:00:00", "0001-01-01 00:00:00", 5, {}, "2026-11-22"])
 def test_what_is_no_time_is_none(text: object) -> None:
     assert read_time(text) is None
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
+from mappings.accounts import CourierAccount, read_accounts
 from mappings.carriers.kdniao.signing import FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One account. `shipper` is KDNiao's code of the company; empty: any (the single settings). Field names are
-    KDNiao's; an empty one is not sent."""
+class Account(CourierAccount):
+    """One account, in KDNiao's fields; an empty one is not sent."""
 
-    shipper: str = ""
     customer_name: str = ""
     customer_pwd: str = field(default="", repr=False)
     send_site: str = ""
@@ -27,10 +22,6 @@ class Account:
     delivery_method: str = ""
     pay_type: str = "3"
     exp_type: str = "1"
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return tuple(word for word in (self.customer_pwd, self.month_code) if word)
 
 
 LENGTHS = {
@@ -47,8 +38,7 @@ LENGTHS = {
 }
 """KDNiao's lengths of what an account holds."""
 
-_NAME = re.compile(r"[0-9A-Za-z_-]{1,40}")
-_FIELDS = tuple(field.name for field in fields(Account))
+PAY_TYPES = ("1", "2", "3", "4")
 
 Accounts = Mapping[str, Account]
 
@@ -64,33 +54,12 @@ def check_word(text: str, limit: int) -> str:
 
 
 def parse_accounts(text: str) -> Accounts:
-    """Accounts by name, from TOML (a table each) or a JSON object. Raises ValueError that shows no value."""
-    try:
-        tables = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except ValueError as problem:
-        raise ValueError(f"is neither TOML nor JSON: {problem}") from None
-    return {name: _read_account(name, table) for name, table in tables.items()}
+    """Accounts by name, from TOML or JSON. Raises ValueError that shows no value."""
+    return read_accounts(text, Account, _check_field)
 
 
-def _read_account(name: str, table: object) -> Account:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"the account name {name!r} may have up to 40 letters, digits, - and _ only")
-    if not isinstance(table, Mapping):
-        raise ValueError(f"account {name} must be a table: [{name}] and below it shipper = …")
-    if strange := sorted(set(table) - set(_FIELDS)):
-        raise ValueError(f"account {name}: {strange[0]} is none of {', '.join(_FIELDS)}")
-    account = Account(**{key: _read_word(name, key, value) for key, value in table.items()})
-    if not account.shipper:
-        raise ValueError(f"account {name} names no shipper: whose account is it (ZTO, SF …)?")
-    if account.pay_type not in ("1", "2", "3", "4"):
-        raise ValueError(f"account {name}: pay_type must be 1, 2, 3 or 4")
-    return account
-
-
-def _read_word(name: str, key: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"account {name}: {key} must be a text")
-    try:
-        return check_word(str(value), LENGTHS[key])
-    except ValueError as problem:
-        raise ValueError(f"account {name}: {key} {problem}") from None
+def _check_field(name: str, text: str) -> str:
+    word = check_word(text, LENGTHS[name])
+    if name == "pay_type" and word not in PAY_TYPES:
+        raise ValueError("must be 1, 2, 3 or 4")
+    return word

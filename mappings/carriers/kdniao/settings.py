@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import time
 
-from mappings.carriers.kdniao.accounts import LENGTHS, Account, Accounts, check_word, parse_accounts
+from mappings.accounts import pick_account, single_account
+from mappings.carriers.kdniao.accounts import PAY_TYPES, Account, Accounts, check_word, parse_accounts
 from mappings.connector import Config, Setting, Spec
-from mappings.errors import PermanentError
 from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_flag, parse_url
 
 SANDBOX_URL = "http://sandboxapi.kdniao.com:8080/kdniaosandbox/gateway/exterfaceInvoke.json"
@@ -66,7 +66,7 @@ SETTINGS = (
     Setting("delivery_method", "Delivery method (JTSD, DBL, ZYE)", "送货方式(极兔、德邦、众邮)", "", parse=_account(2)),
     Setting(
         "pay_type", "Who pays: 1 sender, 2 consignee, 3 monthly, 4 third party", "运费支付:1现付 2到付 3月结 4第三方",
-        "3", parse=one_of("1", "2", "3", "4"),
+        "3", parse=one_of(*PAY_TYPES),
     ),
     Setting("exp_type", "Product (1 = standard)", "快递业务类型", "1", parse=_account(2)),
     Setting(
@@ -169,7 +169,7 @@ class KdniaoSettings:
     @property
     def secrets(self) -> frozenset[str]:
         """What no record of a call may show, whichever account it was made with."""
-        words = {self.app_key, *self._single.secrets}
+        words = {self.app_key, *single_account(Account, self).secrets}
         return frozenset(words.union(*(account.secrets for account in self.accounts.values())))
 
     @property
@@ -181,16 +181,5 @@ class KdniaoSettings:
 
         Raises PermanentError `<area>.account_unknown`.
         """
-        if name:
-            account = self.accounts.get(name)
-            if account is None or account.shipper != shipper_code:
-                what = "no such account" if account is None else f"it is an account with {account.shipper}"
-                message = f"The account {name!r} was to be used with {shipper_code}, but {what}: correct it in ACCOUNTS"
-                raise PermanentError(f"{area}.account_unknown", f"{message}, or in the routing rule; then retry")
-            return account
-        own = (account for account in self.accounts.values() if account.shipper == shipper_code)
-        return next(own, self._single)
-
-    @property
-    def _single(self) -> Account:
-        return Account(**{name: getattr(self, name) for name in LENGTHS if name != "shipper"})
+        single = single_account(Account, self)
+        return pick_account(self.accounts, single, shipper_code=shipper_code, name=name, area=area)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+from mappings.accounts import pick_account, single_account
 from mappings.carriers.kuaidi100.accounts import PAY_TYPES, Account, Accounts, parse_accounts
 from mappings.connector import Config, Setting, Spec
-from mappings.errors import PermanentError
 from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_url
 
 ORDER_URL = "https://api.kuaidi100.com/label/order"
@@ -134,20 +134,8 @@ class Kuaidi100Settings:
 
         Raises PermanentError `<area>.account_unknown`.
         """
-        if name:
-            account = self.accounts.get(name)
-            if account is None or account.shipper != shipper_code:
-                what = "no such account" if account is None else f"it is an account with {account.shipper}"
-                message = f"The account {name!r} was to be used with {shipper_code}, but {what}: correct it in ACCOUNTS"
-                raise PermanentError(f"{area}.account_unknown", f"{message}, or in the routing rule; then retry")
-            return account
-        own = (account for account in self.accounts.values() if account.shipper == shipper_code)
-        return next(own, self._single_account())
-
-    def _single_account(self) -> Account:
-        return Account(
-            **{field.name: getattr(self, field.name) for field in fields(Account) if field.name != "shipper"}
-        )
+        single = single_account(Account, self)
+        return pick_account(self.accounts, single, shipper_code=shipper_code, name=name, area=area)
 
 
 def _fill_in_addresses(values: dict[str, str]) -> None:

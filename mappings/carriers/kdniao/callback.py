@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+from mappings.callbacks import PROBLEM_LIMIT, check_size, json_answer, read_push_form, read_signed_json
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.signing import is_signed_by
 from mappings.carriers.kdniao.tracking import UnreadableItem, field, read_identity, read_parcel, read_pickup
 from mappings.china_time import read_time, write_time
 from mappings.connector import CallbackRefused
 from mappings.model import Callback, NumberChange, TrackingEvent
-from mappings.wire import HttpReply, read_form
+from mappings.wire import HttpReply
 
-MAX_BODY = 4 * 1024 * 1024
-MAX_FIELDS = 20
-PROBLEM_LIMIT = 50
+SIGNED = "RequestData"
+"""The form field that holds the push; its text, decoded, is what the signature is of."""
 
 
 def verify(body: bytes, settings: KdniaoSettings) -> None:
@@ -26,12 +24,11 @@ def verify(body: bytes, settings: KdniaoSettings) -> None:
     The form counts, not the content type: pushes with an odd one are genuine all the same. There is no time in the
     signature, so a replay passes; event keys make it harmless. Raises CallbackRefused.
     """
-    if len(body) > MAX_BODY:
-        raise CallbackRefused("the push is too large", status=413)
-    form = _read_form(body)
-    if not is_signed_by(form.get("RequestData", ""), form.get("DataSign", ""), settings.app_keys):
+    check_size(body)
+    form = read_push_form(body, SIGNED)
+    if not is_signed_by(form[SIGNED], form.get("DataSign", ""), settings.app_keys):
         raise CallbackRefused("签名验证失败 (signature refused)", status=401)
-    data = _read_json(form["RequestData"])
+    data = read_signed_json(form[SIGNED], SIGNED)
     if field(data, "EBusinessID") != settings.ebusiness_id:
         raise CallbackRefused("EBusinessID is not ours", status=403, signature_ok=True)
     items = data.get("Data")
@@ -41,33 +38,10 @@ def verify(body: bytes, settings: KdniaoSettings) -> None:
         raise CallbackRefused(f"more than {settings.max_items} items", status=413, signature_ok=True)
 
 
-def _read_form(body: bytes) -> dict[str, str]:
-    try:
-        pairs = read_form(body, MAX_FIELDS)
-    except ValueError:
-        raise CallbackRefused("the body is no form") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise CallbackRefused("a form field comes twice")
-    if not form.get("RequestData"):
-        raise CallbackRefused("the form has no RequestData")
-    return form
-
-
-def _read_json(text: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise CallbackRefused("RequestData is no JSON object", signature_ok=True)
-    return data
-
-
 def read(body: bytes, settings: KdniaoSettings, received_at: datetime) -> Callback:
     """Read every item of a verified push; an item that cannot be read is named and costs the others nothing."""
-    form = _read_form(body)
-    data = _read_json(form["RequestData"])
+    form = read_push_form(body, SIGNED)
+    data = read_signed_json(form[SIGNED], SIGNED)
     kind = form.get("RequestType", "").strip()
     told_at = read_time(data.get("PushTime")) or received_at
     facts: list[TrackingEvent | NumberChange] = []
@@ -109,5 +83,4 @@ def _read_item(
 def answer(settings: KdniaoSettings, *, ok: bool, reason: str, now: datetime) -> HttpReply:
     """The documented JSON answer: 200 when taken, 400 when not. Its time is Shanghai's."""
     words = {"EBusinessID": settings.ebusiness_id, "UpdateTime": write_time(now), "Success": ok, "Reason": reason}
-    body = json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
-    return HttpReply(200 if ok else 400, {"content-type": "application/json;charset=utf-8"}, body)
+    return json_answer(words, ok=ok)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from mappings.callbacks import PROBLEM_LIMIT, check_size, json_answer, read_push_form, read_signed_json
 from mappings.carriers.kuaidi100.results import text_of
 from mappings.carriers.kuaidi100.settings import Kuaidi100Settings
 from mappings.carriers.kuaidi100.shippers import com_to_add, find_com
@@ -25,11 +25,10 @@ from mappings.carriers.kuaidi100.tracking import (
 )
 from mappings.connector import CallbackRefused
 from mappings.model import Callback, EventKind, NumberChange, TrackingEvent
-from mappings.wire import HttpReply, read_form
+from mappings.wire import HttpReply
 
-MAX_BODY = 4 * 1024 * 1024
-MAX_FIELDS = 20
-PROBLEM_LIMIT = 50
+SIGNED = "param"
+"""The form field that holds the push; its text, decoded, is what the signature is of."""
 
 
 def verify(body: bytes, settings: Kuaidi100Settings) -> None:
@@ -38,41 +37,17 @@ def verify(body: bytes, settings: Kuaidi100Settings) -> None:
     The form counts, not the content type. There is no time in the signature, so a replay passes; event keys make it
     harmless. Raises CallbackRefused.
     """
-    if len(body) > MAX_BODY:
-        raise CallbackRefused("the push is too large", status=413)
-    form = _read_form(body)
-    if not is_signed_by(form["param"], form.get("sign", ""), settings.salts):
+    check_size(body)
+    form = read_push_form(body, SIGNED)
+    if not is_signed_by(form[SIGNED], form.get("sign", ""), settings.salts):
         raise CallbackRefused("签名验证失败 (signature refused)", status=401)
-    data = _read_json(form["param"])
+    data = read_signed_json(form[SIGNED], SIGNED)
     result = _result_of(data)
     if result is None and _order_of(data) is None:
         raise CallbackRefused("the push tells neither of a parcel nor of an order", signature_ok=True)
     scans = (result or {}).get("data")
     if isinstance(scans, list) and len(scans) > settings.max_items:
         raise CallbackRefused(f"more than {settings.max_items} scans", status=413, signature_ok=True)
-
-
-def _read_form(body: bytes) -> dict[str, str]:
-    try:
-        pairs = read_form(body, MAX_FIELDS)
-    except ValueError:
-        raise CallbackRefused("the body is no form") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise CallbackRefused("a form field comes twice")
-    if not form.get("param"):
-        raise CallbackRefused("the form has no param")
-    return form
-
-
-def _read_json(text: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise CallbackRefused("param is no JSON object", signature_ok=True)
-    return data
 
 
 def _result_of(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -88,7 +63,7 @@ def _order_of(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def read(body: bytes, settings: Kuaidi100Settings, received_at: datetime) -> Callback:
     """Read every fact of a verified push; what cannot be read is named and costs the rest nothing."""
-    data = _read_json(_read_form(body)["param"])
+    data = read_signed_json(read_push_form(body, SIGNED)[SIGNED], SIGNED)
     order, result = _order_of(data), _result_of(data)
     if order is not None:
         return _read_order(data, order, received_at)
@@ -170,5 +145,4 @@ def _number_problem(number: str, order_code: str) -> str:
 def answer(*, ok: bool, reason: str) -> HttpReply:
     """The documented JSON answer: 200 when taken; anything else is pushed again, three times in all."""
     words = {"result": ok, "returnCode": "200" if ok else "500", "message": "成功" if ok else reason}
-    body = json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
-    return HttpReply(200 if ok else 400, {"content-type": "application/json;charset=utf-8"}, body)
+    return json_answer(words, ok=ok)

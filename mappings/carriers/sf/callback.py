@@ -11,16 +11,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from mappings.callbacks import MAX_FIELDS, PROBLEM_LIMIT, check_size
 from mappings.carriers.sf.routes_xml import UnsafeXml, read_routes
 from mappings.carriers.sf.settings import SfSettings
 from mappings.carriers.sf.tracking import UnreadableItem, in_order, read_node
 from mappings.connector import CallbackRefused
 from mappings.model import Callback, TrackingEvent
 from mappings.wire import HttpReply
-
-MAX_BODY = 4 * 1024 * 1024
-MAX_FIELDS = 20
-PROBLEM_LIMIT = 50
 
 _ANSWERS = {
     ("json", True): b'{"return_code":"0000","return_msg":"\xe6\x88\x90\xe5\x8a\x9f"}',
@@ -57,8 +54,7 @@ def read(body: bytes, settings: SfSettings, received_at: datetime) -> Callback:
 
 
 def _read_nodes(body: bytes, settings: SfSettings) -> list[Any]:
-    if len(body) > MAX_BODY:
-        raise CallbackRefused("the push is too large", status=413)
+    check_size(body)
     nodes = _first_readable(_texts(_content(body)))
     if len(nodes) > settings.max_items:
         raise CallbackRefused(f"more than {settings.max_items} routes", status=413, signature_ok=True)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from mappings.carriers.kdniao.callback import MAX_BODY
+from mappings.callbacks import MAX_BODY
 from mappings.connector import CallbackRefused
 from tests.contract.kdniao.cases import APP_KEY, EBUSINESS_ID, EXAMPLES, FORM, NOW, carrier, push, take
 

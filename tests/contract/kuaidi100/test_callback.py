@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from mappings.carriers.kuaidi100.callback import MAX_BODY, PROBLEM_LIMIT
+from mappings.callbacks import MAX_BODY, PROBLEM_LIMIT
 from mappings.connector import CallbackRefused
 from tests.contract.kuaidi100.cases import (
     EXAMPLES,

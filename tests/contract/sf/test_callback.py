@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mappings.carriers.sf.callback import MAX_BODY
+from mappings.callbacks import MAX_BODY
 from mappings.connector import CallbackRefused
 from mappings.status import fold
 from tests.contract.sf.cases import EXAMPLES, FORM, JSON, NOW, NUMBER, carrier, push, route, take

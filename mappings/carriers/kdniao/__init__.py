@@ -9,6 +9,7 @@ from mappings.carriers.kdniao import callback, cancel, pickup, recognise, subscr
 from mappings.carriers.kdniao.settings import SPEC, KdniaoSettings
 from mappings.connector import Config, Spec
 from mappings.errors import DuplicateError
+from mappings.events import Parcel
 from mappings.model import Callback, PickupBooking, PickupRequest, TrackingEvent, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpReply
 
@@ -31,7 +32,7 @@ class KdniaoCarrier:
     ) -> Exchange[tuple[TrackingEvent, ...]]:
         """Ask for all events of one waybill (8001); `phone` is a party's, some companies want its last digits."""
         reply = yield tracking.query_call(self.settings, shipper_code=shipper_code, waybill_no=waybill_no, phone=phone)
-        asked = tracking.Parcel(shipper_code, waybill_no, order_code, asked_at)
+        asked = Parcel(tracking.PLATFORM, shipper_code, waybill_no, order_code, asked_at)
         return tracking.read_query(reply, asked, is_free=self.settings.query_request_type == tracking.FREE)
 
     def cancel_waybill(

@@ -8,9 +8,10 @@ from datetime import datetime
 from mappings.callbacks import PROBLEM_LIMIT, check_size, json_answer, read_push_form, read_signed_json
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.signing import is_signed_by
-from mappings.carriers.kdniao.tracking import UnreadableItem, field, read_identity, read_parcel, read_pickup
+from mappings.carriers.kdniao.tracking import field, read_identity, read_parcel, read_pickup
 from mappings.china_time import read_time, write_time
 from mappings.connector import CallbackRefused
+from mappings.events import UnreadableItem
 from mappings.model import Callback, NumberChange, TrackingEvent
 from mappings.wire import HttpReply
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +15,9 @@ from mappings.carriers.kdniao.shippers import check_free, find_shipper
 from mappings.carriers.kdniao.waybill import signed_call
 from mappings.china_time import read_time
 from mappings.errors import PermanentError, TransientError
+from mappings.events import ORDER_CODE_LENGTH, TEXT_LENGTH, WAYBILL_LENGTH, Parcel, UnreadableItem, facts_of
 from mappings.model import EventKind, NumberChange, TrackingEvent
-from mappings.status import Meaning, StatusTable
+from mappings.status import StatusTable
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
 AREA = "kdniao.query"
@@ -26,41 +26,12 @@ COARSE, FINE, PICKUP = "kdniao_state", "kdniao_state_ex", "kdniao_pickup_103"
 
 TABLE = StatusTable.of("mappings.carriers.kdniao")
 
-WAYBILL_LENGTH, ORDER_CODE_LENGTH, SHIPPER_CODE_LENGTH = 40, 30, 20
-TEXT_LENGTH = 1000
+SHIPPER_CODE_LENGTH = 20
 PICKUP_SUFFIX = "-P"
 """What a pickup booking's order code has more than its parcel's."""
 FREE = "1002"
 MERCHANT_NUMBERS = ("VA", "JDVA")
 """How JD's numbers begin that want the merchant code."""
-
-
-class UnreadableItem(ValueError):
-    """An item of a push that cannot be read; the sentence holds no personal data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """Whose events an item tells, and when it was told (which orders snapshots, never traces)."""
-
-    shipper_code: str
-    waybill_no: str
-    order_code: str
-    told_at: datetime
-
-    def event(self, kind: EventKind, event_at: datetime, channel: str, code: str, **facts: Any) -> TrackingEvent:
-        return TrackingEvent(
-            platform=PLATFORM,
-            shipper_code=self.shipper_code,
-            waybill_no=self.waybill_no,
-            order_code=self.order_code,
-            kind=kind,
-            event_at=event_at,
-            observed_at=self.told_at,
-            channel=channel,
-            raw_code=code,
-            **facts,
-        )
 
 
 def query_call(settings: KdniaoSettings, *, shipper_code: str, waybill_no: str, phone: str) -> HttpCall:
@@ -117,7 +88,7 @@ def read_query(reply: HttpReply, asked: Parcel, *, is_free: bool = False) -> tup
 def read_identity(item: Mapping[str, Any], told_at: datetime) -> Parcel:
     """Which parcel an item is about; raises UnreadableItem when nothing names one."""
     order_code = field(item, "OrderCode").removesuffix(PICKUP_SUFFIX)
-    parcel = Parcel(field(item, "ShipperCode"), field(item, "LogisticCode"), order_code, told_at)
+    parcel = Parcel(PLATFORM, field(item, "ShipperCode"), field(item, "LogisticCode"), order_code, told_at)
     if not parcel.waybill_no and not parcel.order_code:
         raise UnreadableItem("names neither a waybill nor an order")
     limits = (parcel.shipper_code, SHIPPER_CODE_LENGTH), (parcel.waybill_no, WAYBILL_LENGTH)
@@ -159,7 +130,7 @@ def _read_trace(row: object, position: int, parcel: Parcel) -> TrackingEvent | N
         text=text[:TEXT_LENGTH],
         location=field(row, "Location"),
         sequence=position,
-        **(_meaning(TABLE.look_up(FINE, code)) if code else {"canonical": None}),
+        **(facts_of(TABLE.look_up(FINE, code)) if code else {"canonical": None}),
     )
 
 
@@ -172,9 +143,9 @@ def _read_snapshot(item: Mapping[str, Any], parcel: Parcel, traces: list[Trackin
     if not coarse and not fine:
         return None
     newest = max(traces, key=lambda trace: (trace.event_at, trace.sequence), default=None)
-    facts = _meaning(TABLE.look_up(FINE, fine) if fine else TABLE.look_up(COARSE, coarse))
+    facts = facts_of(TABLE.look_up(FINE, fine) if fine else TABLE.look_up(COARSE, coarse))
     if fine and not facts["is_mapped"] and (fallback := TABLE.look_up(COARSE, coarse)):
-        facts = _meaning(fallback) | {"is_mapped": False}
+        facts = facts_of(fallback) | {"is_mapped": False}
     if coarse == "4" and newest and newest.canonical and (not fine or not facts["is_mapped"]):
         # State 4 stays after the problem is over: the newest trace's own code says more.
         facts |= {"canonical": None, "incident": "", "attention": "none"}
@@ -210,18 +181,7 @@ def read_pickup(item: Mapping[str, Any], parcel: Parcel) -> Iterator[TrackingEve
     if not code or event_at is None:
         raise UnreadableItem("has no state" if not code else "has no readable time")
     text = field(item, "Reason")[:TEXT_LENGTH]
-    yield parcel.event(EventKind.PICKUP, event_at, PICKUP, code, text=text, **_meaning(meaning))
-
-
-def _meaning(meaning: Meaning | None) -> dict[str, Any]:
-    if meaning is None:
-        return {"canonical": None, "is_mapped": False, "incident": "", "attention": "watch"}
-    return {
-        "canonical": meaning.canonical,
-        "is_mapped": True,
-        "incident": meaning.incident,
-        "attention": meaning.attention,
-    }
+    yield parcel.event(EventKind.PICKUP, event_at, PICKUP, code, text=text, **facts_of(meaning))
 
 
 def field(fields: Mapping[str, Any], name: str) -> str:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from mappings.carriers.kuaidi100 import callback, cancel, subscribe, tracking, waybill
 from mappings.carriers.kuaidi100.settings import SPEC, Kuaidi100Settings
 from mappings.connector import Config, Spec
+from mappings.events import Parcel
 from mappings.model import Callback, TrackingEvent, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpReply
 
@@ -30,7 +31,7 @@ class Kuaidi100Carrier:
     ) -> Exchange[tuple[TrackingEvent, ...]]:
         """Ask for all events of one waybill; `phone` is a party's, SF and ZTO want its last digits."""
         reply = yield tracking.query_call(self.settings, shipper_code=shipper_code, waybill_no=waybill_no, phone=phone)
-        return tracking.read_query(reply, tracking.Parcel(shipper_code, waybill_no, order_code, asked_at))
+        return tracking.read_query(reply, Parcel(tracking.PLATFORM, shipper_code, waybill_no, order_code, asked_at))
 
     def cancel_waybill(
         self, *, shipper_code: str, waybill_no: str, order_code: str, carrier_order_no: str = "", account: str = ""

@@ -12,18 +12,9 @@ from mappings.carriers.kuaidi100.results import text_of
 from mappings.carriers.kuaidi100.settings import Kuaidi100Settings
 from mappings.carriers.kuaidi100.shippers import com_to_add, find_com
 from mappings.carriers.kuaidi100.signing import is_signed_by
-from mappings.carriers.kuaidi100.tracking import (
-    ORDER,
-    ORDER_CODE_LENGTH,
-    SUBSCRIPTION,
-    TABLE,
-    TEXT_LENGTH,
-    WAYBILL_LENGTH,
-    Parcel,
-    facts_of,
-    read_parcel,
-)
+from mappings.carriers.kuaidi100.tracking import ORDER, PLATFORM, SUBSCRIPTION, TABLE, read_parcel
 from mappings.connector import CallbackRefused
+from mappings.events import ORDER_CODE_LENGTH, TEXT_LENGTH, WAYBILL_LENGTH, Parcel, facts_of
 from mappings.model import Callback, EventKind, NumberChange, TrackingEvent
 from mappings.wire import HttpReply
 
@@ -76,7 +67,7 @@ def _read_tracking(data: Mapping[str, Any], result: Mapping[str, Any], told_at: 
     if unreadable:
         return Callback(events=(), problems=(unreadable,))
     problems: list[str] = []
-    parcel = Parcel(_shipper_code(com, problems), number, "", told_at)
+    parcel = Parcel(PLATFORM, _shipper_code(com, problems), number, "", told_at)
     events, unread = read_parcel(result, parcel)
     problems += unread
     changes = _read_correction(data, number, problems)
@@ -128,7 +119,7 @@ def _read_order(data: Mapping[str, Any], order: Mapping[str, Any], told_at: date
     if meaning is not None and meaning.canonical is None:
         return Callback(events=(), ignored=1)
     problems: list[str] = []
-    parcel = Parcel(_shipper_code(text_of(data, "kuaidicom"), problems), number, order_code, told_at)
+    parcel = Parcel(PLATFORM, _shipper_code(text_of(data, "kuaidicom"), problems), number, order_code, told_at)
     text = meaning.zh if meaning else ""
     event = parcel.event(EventKind.PICKUP, told_at, ORDER, code, text=text, **facts_of(meaning))
     return Callback(events=(event,), problems=tuple(problems))

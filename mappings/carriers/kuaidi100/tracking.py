@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from mappings.address import clean_text
@@ -16,6 +15,7 @@ from mappings.carriers.kuaidi100.signing import query_body
 from mappings.carriers.kuaidi100.times import read_time
 from mappings.carriers.kuaidi100.waybill import FORM, RESULT_LEVEL, spellings, to_text
 from mappings.errors import PermanentError, TransientError
+from mappings.events import TEXT_LENGTH, Parcel, facts_of
 from mappings.model import EventKind, TrackingEvent
 from mappings.status import Meaning, StatusTable
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
@@ -30,32 +30,6 @@ GROUP, FINE, ORDER, SUBSCRIPTION = (
 )
 
 TABLE = StatusTable.of("mappings.carriers.kuaidi100")
-
-WAYBILL_LENGTH, ORDER_CODE_LENGTH, TEXT_LENGTH = 40, 30, 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """Whose events these are, and when they were told (which orders snapshots, never scans)."""
-
-    shipper_code: str
-    waybill_no: str
-    order_code: str
-    told_at: datetime
-
-    def event(self, kind: EventKind, event_at: datetime, channel: str, code: str, **facts: Any) -> TrackingEvent:
-        return TrackingEvent(
-            platform=PLATFORM,
-            shipper_code=self.shipper_code,
-            waybill_no=self.waybill_no,
-            order_code=self.order_code,
-            kind=kind,
-            event_at=event_at,
-            observed_at=self.told_at,
-            channel=channel,
-            raw_code=code,
-            **facts,
-        )
 
 
 def query_call(settings: Kuaidi100Settings, *, shipper_code: str, waybill_no: str, phone: str) -> HttpCall:
@@ -176,14 +150,3 @@ def _read_snapshot(result: Mapping[str, Any], parcel: Parcel, scans: list[Tracki
         facts |= {"canonical": None, "incident": "", "attention": "none"}
     event_at, sequence = (newest.event_at, newest.sequence) if newest else (parcel.told_at, 0)
     return parcel.event(EventKind.SNAPSHOT, event_at, channel, state, sequence=sequence, **facts)
-
-
-def facts_of(meaning: Meaning | None) -> dict[str, Any]:
-    if meaning is None:
-        return {"canonical": None, "is_mapped": False, "incident": "", "attention": "watch"}
-    return {
-        "canonical": meaning.canonical,
-        "is_mapped": True,
-        "incident": meaning.incident,
-        "attention": meaning.attention,
-    }

@@ -14,8 +14,9 @@ from urllib.parse import unquote_to_bytes
 from mappings.callbacks import MAX_FIELDS, PROBLEM_LIMIT, check_size
 from mappings.carriers.sf.routes_xml import UnsafeXml, read_routes
 from mappings.carriers.sf.settings import SfSettings
-from mappings.carriers.sf.tracking import UnreadableItem, in_order, read_node
+from mappings.carriers.sf.tracking import in_order, read_node
 from mappings.connector import CallbackRefused
+from mappings.events import UnreadableItem
 from mappings.model import Callback, TrackingEvent
 from mappings.wire import HttpReply
 

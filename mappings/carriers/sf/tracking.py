@@ -13,6 +13,7 @@ from mappings.carriers.sf.service import field, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.carriers.sf.waybill import SHIPPER_CODE
 from mappings.china_time import read_time
+from mappings.events import ORDER_CODE_LENGTH, TEXT_LENGTH, WAYBILL_LENGTH, Parcel, UnreadableItem, facts_of
 from mappings.model import EventKind, TrackingEvent
 from mappings.status import StatusTable
 from mappings.wire import HttpCall, HttpReply
@@ -23,12 +24,6 @@ OPCODE, AT_LOCKER = "sf_opcode", "sf_opcode_at_locker"
 LOCKER = "自助柜"
 
 TABLE = StatusTable.of("mappings.carriers.sf")
-
-WAYBILL_LENGTH, ORDER_CODE_LENGTH, TEXT_LENGTH = 40, 30, 1000
-
-
-class UnreadableItem(ValueError):
-    """A route node that cannot be read; the sentence holds no personal data."""
 
 
 def query_call(settings: SfSettings, *, waybill_no: str, phone: str) -> HttpCall:
@@ -81,18 +76,16 @@ def read_node(node: Mapping[str, Any], told_at: datetime) -> TrackingEvent:
     if not code:
         raise UnreadableItem("has no opCode")
     text = " ".join(filter(None, (field(node, "remark"), field(node, "reasonName"))))[:TEXT_LENGTH]
-    return TrackingEvent(
-        platform=PLATFORM,
-        shipper_code=SHIPPER_CODE,
-        waybill_no=waybill_no,
-        order_code=order_code,
-        kind=EventKind.TRACE,
-        event_at=event_at,
-        observed_at=told_at,
-        raw_code=code,
+    # Signed for at a locker (自助柜) may only mean that it lies in there.
+    channel = AT_LOCKER if LOCKER in text and TABLE.look_up(AT_LOCKER, code) else OPCODE
+    return Parcel(PLATFORM, SHIPPER_CODE, waybill_no, order_code, told_at).event(
+        EventKind.TRACE,
+        event_at,
+        channel,
+        code,
         text=text,
         location=field(node, "acceptAddress"),
-        **_meaning(code, text),
+        **facts_of(TABLE.look_up(channel, code)),
     )
 
 
@@ -100,20 +93,6 @@ def in_order(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
     """Ascending by time, numbered from 1; SF lists nodes in any order. Of one second, its own order stays."""
     ordered = sorted(events, key=lambda event: event.event_at)
     return tuple(replace(event, sequence=number) for number, event in enumerate(ordered, start=1))
-
-
-def _meaning(code: str, text: str) -> dict[str, Any]:
-    """What the code means; signed for at a locker (自助柜) may only mean that it lies in there."""
-    channel = AT_LOCKER if LOCKER in text and TABLE.look_up(AT_LOCKER, code) else OPCODE
-    found = TABLE.look_up(channel, code)
-    if found is None:
-        return {"channel": channel, "canonical": None, "is_mapped": False, "attention": "watch"}
-    return {
-        "channel": channel,
-        "canonical": found.canonical,
-        "incident": found.incident,
-        "attention": found.attention,
-    }
 
 
 def _listed(items: object) -> list[Mapping[str, Any]]:

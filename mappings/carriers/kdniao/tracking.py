@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from mappings.address import clean_text
+from mappings.booking import last_digits
 from mappings.carriers.kdniao.results import error_of, judge_query
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import check_free, find_shipper
@@ -58,11 +58,11 @@ def customer_name(settings: KdniaoSettings, shipper_code: str, waybill_no: str, 
     Raises UnmappedError `<area>.shipper_unmapped`, PermanentError `<area>.phone_missing`.
     """
     rule = find_shipper(shipper_code, area).customer_name
-    tail = re.sub(r"\D", "", clean_text(phone))[-4:]
-    if rule == "phone_tail" and len(tail) < 4:
+    tail = last_digits(phone)
+    if rule == "phone_tail" and not tail:
         raise PermanentError(f"{area}.phone_missing", f"{shipper_code} answers only with a phone's last four digits")
     if rule in ("phone_tail", "phone_tail_if_known"):
-        return tail if len(tail) == 4 else ""
+        return tail
     if rule == "merchant_code" and waybill_no.upper().startswith(MERCHANT_NUMBERS):
         return settings.account_of(shipper_code, "", area).customer_name
     return ""

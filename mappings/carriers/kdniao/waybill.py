@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote_plus
 
+from mappings import booking
 from mappings.address import clean_text, complete_region
 from mappings.carriers.kdniao.accounts import Account
 from mappings.carriers.kdniao.results import error_of, judge
@@ -31,12 +31,10 @@ from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 AREA = "kdniao.waybill"
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=utf-8"}
 
-ORDER_CODE_LENGTH, SHIPPER_CODE_LENGTH = 30, 20
+ORDER_CODE_LENGTH = 30
 MOST_PACKAGES = 30
 REMARK_LENGTH, GOODS_NAME_LENGTH = 60, 100
 
-_ORDER_CODE = re.compile(r"[0-9A-Za-z_.-]+")
-_MOBILE = re.compile(r"1\d{10}")
 _FIELD_CODES = {
     "DeliveryMethod": "delivery_method",
     "WareHouseID": "warehouse_id",
@@ -140,13 +138,8 @@ def _special_fields(shipper: Shipper, order: Order, account: Account) -> dict[st
 
 
 def check_order_code(code: str, area: str) -> str:
-    """Our idempotency key: to cut or change it would be to book twice, so an unfit one is refused."""
-    if len(code) > ORDER_CODE_LENGTH or not _ORDER_CODE.fullmatch(code):
-        raise PermanentError(
-            f"{area}.order_code_refused",
-            f"The order code {code!r} must be 1 to {ORDER_CODE_LENGTH} of 0-9 A-Z a-z _ . -",
-        )
-    return code
+    """The order code of a waybill or a booking; raises PermanentError `<area>.order_code_refused`."""
+    return booking.check_order_code(code, most=ORDER_CODE_LENGTH, area=area)
 
 
 def party(who: Consignee | Consignor, side: str, shipper: Shipper, area: str) -> dict[str, Any]:
@@ -154,13 +147,13 @@ def party(who: Consignee | Consignor, side: str, shipper: Shipper, area: str) ->
     region = complete_region(who.address)
     person = {
         "Company": words(who.company) if isinstance(who, Consignor) else "",
-        "Name": _wanted(who.name, f"{side}_name", side, area),
+        "Name": _demand(who.name, f"{side}_name", side, area),
         **_phone(who.phone, side, area),
         "PostCode": _postcode(who.address, side, shipper, area),
         "ProvinceName": region.province,
         "CityName": region.city,
         "ExpAreaName": words(region.district),
-        "Address": _wanted(who.address.street, f"{side}_street", side, area),
+        "Address": _demand(who.address.street, f"{side}_street", side, area),
     }
     return {field: value for field, value in person.items() if value}
 
@@ -173,18 +166,15 @@ def _postcode(address: Address, side: str, shipper: Shipper, area: str) -> str:
 
 
 def _phone(phone: str, side: str, area: str) -> dict[str, str]:
-    """A mobile number as Mobile, anything else as Tel; a country code would bring a forbidden `+`."""
-    text = clean_text(phone)
-    bare = re.sub(r"^(\+|00)86|[\s()-]", "", text)
-    if not re.search(r"\d", text):
-        raise PermanentError(f"{area}.phone_missing", f"The {side} has no phone number")
-    return {"Mobile": bare} if _MOBILE.fullmatch(bare) else {"Tel": text.translate(FORBIDDEN)}
+    """Mobile or Tel, without what KDNiao's signature check trips over: a country code would bring a `+`."""
+    known = booking.phone_fields(phone, side, area=area, mobile="Mobile", tel="Tel")
+    return {field: text.translate(FORBIDDEN) for field, text in known.items()}
 
 
 def commodity(line: OrderLine, area: str) -> dict[str, Any]:
     """One line of the goods in KDNiao's fields, without the empty ones."""
     goods = {
-        "GoodsName": _wanted(line.name, "goods_name", f"line {line.shop_line_id}", area)[:GOODS_NAME_LENGTH],
+        "GoodsName": _demand(line.name, "goods_name", f"line {line.shop_line_id}", area)[:GOODS_NAME_LENGTH],
         "GoodsCode": words(line.sku),
         "Goodsquantity": line.quantity,  # KDNiao's spelling, lower-case q
         "GoodsPrice": line.price_fen / 100,
@@ -193,11 +183,8 @@ def commodity(line: OrderLine, area: str) -> dict[str, Any]:
     return {field: value for field, value in goods.items() if value not in ("", 0)}
 
 
-def _wanted(text: str, what: str, whose: str, area: str) -> str:
-    given = words(text)
-    if not given:
-        raise PermanentError(f"{area}.{what}_missing", f"KDNiao wants a {what.replace('_', ' ')}: {whose} has none")
-    return given
+def _demand(text: str, what: str, whose: str, area: str) -> str:
+    return booking.demand_text(text, what, whose, carrier="KDNiao", area=area).translate(FORBIDDEN)
 
 
 def words(text: str) -> str:

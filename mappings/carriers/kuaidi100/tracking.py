@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mappings.address import clean_text
+from mappings.booking import last_digits
 from mappings.carriers.kuaidi100.results import error_of, judge_query, read_answer, text_of
 from mappings.carriers.kuaidi100.settings import Kuaidi100Settings
 from mappings.carriers.kuaidi100.shippers import Shipper, find_shipper
@@ -57,8 +56,8 @@ def phone_tail(shipper: Shipper, phone: str, area: str) -> str:
     """
     if not shipper.wants_phone:
         return ""
-    tail = re.sub(r"\D", "", clean_text(phone))[-4:]
-    if len(tail) < 4:
+    tail = last_digits(phone)
+    if not tail:
         raise PermanentError(f"{area}.phone_missing", f"{shipper.name} answers only with a phone's last four digits")
     return tail
 

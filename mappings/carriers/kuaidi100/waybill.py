@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote_plus
 
 from mappings.address import clean_text, complete_region
+from mappings.booking import demand_text, phone_fields
 from mappings.carriers.kuaidi100.results import contradicts, error_of, judge, read_answer, text_of
 from mappings.carriers.kuaidi100.settings import Kuaidi100Settings
 from mappings.carriers.kuaidi100.shippers import find_shipper
@@ -25,8 +27,9 @@ RESULT_LEVEL = "4"
 
 CARGO_LENGTH, REMARK_LENGTH = 100, 60
 
-_MOBILE = re.compile(r"1\d{10}")
 _FIRST_BYTES = {"iVBORw0KGgo": "png", "JVBERi": "pdf"}
+
+_demand = partial(demand_text, carrier="Kuaidi100", area=AREA)
 
 
 def order_call(request: WaybillRequest, settings: Kuaidi100Settings) -> HttpCall:
@@ -100,35 +103,19 @@ def _party(party: Consignee | Consignor, side: str) -> dict[str, str]:
     region = complete_region(party.address)
     # A municipality's city carries the province's name already.
     province = "" if region.city.startswith(region.province) else region.province
-    street = _wanted(party.address.street, "street", side)
+    street = _demand(party.address.street, "street", side)
     person = {
-        "name": _wanted(party.name, "name", side),
-        **_phone(party.phone, side),
+        "name": _demand(party.name, "name", side),
+        **phone_fields(party.phone, side, area=AREA),
         "printAddr": f"{province}{region.city}{clean_text(region.district)}{street}",
         "company": clean_text(party.company) if isinstance(party, Consignor) else "",
     }
     return {field: value for field, value in person.items() if value}
 
 
-def _phone(phone: str, side: str) -> dict[str, str]:
-    """A mobile number as mobile, anything else as tel."""
-    text = clean_text(phone)
-    bare = re.sub(r"^(\+|00)86|[\s()-]", "", text)
-    if not re.search(r"\d", text):
-        raise PermanentError(f"{AREA}.phone_missing", f"The {side} has no phone number")
-    return {"mobile": bare} if _MOBILE.fullmatch(bare) else {"tel": text}
-
-
 def _cargo(order: Order) -> str:
-    names = dict.fromkeys(_wanted(line.name, "goods_name", f"line {line.shop_line_id}") for line in order.lines)
+    names = dict.fromkeys(_demand(line.name, "goods_name", f"line {line.shop_line_id}") for line in order.lines)
     return "、".join(names)[:CARGO_LENGTH]
-
-
-def _wanted(text: str, what: str, whose: str) -> str:
-    words = clean_text(text)
-    if not words:
-        raise PermanentError(f"{AREA}.{what}_missing", f"Kuaidi100 wants a {what.replace('_', ' ')}: {whose} has none")
-    return words
 
 
 def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from mappings.address import clean_text
+from mappings.booking import last_digits
 from mappings.carriers.sf.service import field, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.carriers.sf.waybill import SHIPPER_CODE
@@ -28,13 +27,13 @@ TABLE = StatusTable.of("mappings.carriers.sf")
 
 def query_call(settings: SfSettings, *, waybill_no: str, phone: str) -> HttpCall:
     """The query of one waybill; without the phone's last four digits SF shows what our contract may see."""
-    tail = re.sub(r"\D", "", clean_text(phone))[-4:]
+    tail = last_digits(phone)
     message = {
         "language": "zh-CN",
         "trackingType": 1,
         "trackingNumber": [waybill_no],
         "methodType": 1,
-        **({"checkPhoneNo": tail} if len(tail) == 4 else {}),
+        **({"checkPhoneNo": tail} if tail else {}),
     }
     return service_call("query_tracking", "EXP_RECE_SEARCH_ROUTES", message, settings, changes_peer=False)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mappings.address import clean_text, complete_region
+from mappings.booking import check_order_code, demand_text, phone_fields
 from mappings.carriers.sf.service import Answer, field, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.china_time import write_time
@@ -20,11 +21,11 @@ SHIPPER_CODE = "SF"
 ORDER_ID_LENGTH = 64
 REMARK_LENGTH, GOODS_NAME_LENGTH = 100, 128
 
-_ORDER_ID = re.compile(r"[0-9A-Za-z_.-]+")
-_MOBILE = re.compile(r"1\d{10}")
 _MASTER, _CHILD = "1", "2"
 _BY_HAND, _REFUSED = "1", "3"
 _WHY_REFUSED = {"1": "it does not collect at the sender's", "2": "it does not deliver to the consignee's address"}
+
+_demand = partial(demand_text, carrier="SF", area=AREA)
 
 
 def book(request: WaybillRequest, settings: SfSettings) -> Exchange[Waybill]:
@@ -61,7 +62,7 @@ def build_order(request: WaybillRequest, settings: SfSettings) -> dict[str, Any]
     _refuse_other_couriers(request, settings)
     data: dict[str, Any] = {
         "language": "zh-CN",
-        "orderId": _order_id(request.order_code),
+        "orderId": check_order_code(request.order_code, most=ORDER_ID_LENGTH, area=AREA),
         "cargoDetails": [_cargo(line) for line in order.lines],
         "contactInfoList": [
             _contact(1, request.consignor, "consignor"),
@@ -95,45 +96,26 @@ def _refuse_other_couriers(request: WaybillRequest, settings: SfSettings) -> Non
         )
 
 
-def _order_id(code: str) -> str:
-    """Our idempotency key: to cut or change it would be to book twice, so an unfit one is refused."""
-    if len(code) > ORDER_ID_LENGTH or not _ORDER_ID.fullmatch(code):
-        raise PermanentError(
-            f"{AREA}.order_code_refused",
-            f"The order code {code!r} must be 1 to {ORDER_ID_LENGTH} of 0-9 A-Z a-z _ . -",
-        )
-    return code
-
-
 def _contact(contact_type: int, party: Consignee | Consignor, side: str) -> dict[str, Any]:
     region = complete_region(party.address)
     person = {
         "contactType": contact_type,
         "company": clean_text(party.company) if isinstance(party, Consignor) else "",
-        "contact": _wanted(party.name, "name", f"the {side}"),
-        **_phone(party.phone, side),
+        "contact": _demand(party.name, "name", f"the {side}"),
+        **phone_fields(party.phone, side, area=AREA),
         "country": "CN",
         "province": region.province,
         "city": region.city,
         "county": clean_text(region.district),
-        "address": _wanted(party.address.street, "street", f"the {side}"),
+        "address": _demand(party.address.street, "street", f"the {side}"),
         "postCode": clean_text(party.address.postcode),
     }
     return {name: value for name, value in person.items() if value}
 
 
-def _phone(phone: str, side: str) -> dict[str, str]:
-    """A mobile number as mobile, anything else as tel."""
-    text = clean_text(phone)
-    bare = re.sub(r"^(\+|00)86|[\s()-]", "", text)
-    if not re.search(r"\d", text):
-        raise PermanentError(f"{AREA}.phone_missing", f"The {side} has no phone number")
-    return {"mobile": bare} if _MOBILE.fullmatch(bare) else {"tel": text}
-
-
 def _cargo(line: OrderLine) -> dict[str, Any]:
     goods = {
-        "name": _wanted(line.name, "goods_name", f"line {line.shop_line_id}")[:GOODS_NAME_LENGTH],
+        "name": _demand(line.name, "goods_name", f"line {line.shop_line_id}")[:GOODS_NAME_LENGTH],
         "count": line.quantity,
         "unit": "件",
         "weight": line.weight_g / 1000,
@@ -149,13 +131,6 @@ def _collect(cod_fen: int, settings: SfSettings) -> dict[str, str]:
             "The courier is to collect money, and no account is set that SF pays it to: set cod_card, then retry",
         )
     return {"name": "COD", "value": f"{cod_fen // 100}.{cod_fen % 100:02d}", "value1": settings.cod_card}
-
-
-def _wanted(text: str, what: str, whose: str) -> str:
-    words = clean_text(text)
-    if not words:
-        raise PermanentError(f"{AREA}.{what}_missing", f"SF wants a {what.replace('_', ' ')}: {whose} has none")
-    return words
 
 
 def _read_waybill(answer: Answer, request: WaybillRequest, settings: SfSettings, *, adopted: bool) -> Waybill:

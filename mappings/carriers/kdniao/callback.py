@@ -8,10 +8,11 @@ from datetime import datetime
 from mappings.callbacks import PROBLEM_LIMIT, check_size, json_answer, read_push_form, read_signed_json
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.signing import is_signed_by
-from mappings.carriers.kdniao.tracking import field, read_identity, read_parcel, read_pickup
+from mappings.carriers.kdniao.tracking import read_identity, read_parcel, read_pickup
 from mappings.china_time import read_time, write_time
 from mappings.connector import CallbackRefused
 from mappings.events import UnreadableItem
+from mappings.fields import text_of
 from mappings.model import Callback, NumberChange, TrackingEvent
 from mappings.wire import HttpReply
 
@@ -30,7 +31,7 @@ def verify(body: bytes, settings: KdniaoSettings) -> None:
     if not is_signed_by(form[SIGNED], form.get("DataSign", ""), settings.app_keys):
         raise CallbackRefused("签名验证失败 (signature refused)", status=401)
     data = read_signed_json(form[SIGNED], SIGNED)
-    if field(data, "EBusinessID") != settings.ebusiness_id:
+    if text_of(data, "EBusinessID") != settings.ebusiness_id:
         raise CallbackRefused("EBusinessID is not ours", status=403, signature_ok=True)
     items = data.get("Data")
     if not isinstance(items, list):
@@ -70,7 +71,7 @@ def _read_item(
 ) -> tuple[list[TrackingEvent | NumberChange], tuple[str, ...]]:
     if not isinstance(item, Mapping):
         raise UnreadableItem("is no object")
-    if field(item, "EBusinessID") not in ("", settings.ebusiness_id):
+    if text_of(item, "EBusinessID") not in ("", settings.ebusiness_id):
         raise UnreadableItem("belongs to another KDNiao user")
     parcel = read_identity(item, told_at)
     if kind == "103":

@@ -6,9 +6,9 @@ import json
 
 from mappings.carriers.kdniao.results import error_of, judge_cancel
 from mappings.carriers.kdniao.settings import KdniaoSettings
-from mappings.carriers.kdniao.tracking import field
 from mappings.carriers.kdniao.waybill import signed_call
 from mappings.errors import PermanentError, UncertainError
+from mappings.fields import text_of
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
 AREA = "kdniao.cancel"
@@ -47,12 +47,12 @@ def read_cancel(reply: HttpReply) -> None:
     """
     check_status(reply, AREA)
     data = read_json_object(reply, AREA)
-    code, reason = field(data, "ResultCode"), field(data, "Reason")
+    code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
     verdict = judge_cancel(code, reason)
     if verdict.code in _REFUSALS:
         raise PermanentError(f"{AREA}.{verdict.code}", _REFUSALS[verdict.code], peer_code=code, peer_text=reason[:200])
     if verdict.cls != "ok":
         raise error_of(verdict, AREA, code, reason)
-    if not verdict.code and field(data, "Success").lower() == "false":
+    if not verdict.code and text_of(data, "Success").lower() == "false":
         message = "KDNiao's answer says both that the waybill was voided and that it was not"
         raise UncertainError(f"{AREA}.garbled", message, peer_code=code, peer_text=reason[:200])

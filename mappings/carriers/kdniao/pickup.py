@@ -14,7 +14,7 @@ from typing import Any
 from mappings.carriers.kdniao.results import error_of, judge, judge_cancel
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import find_shipper
-from mappings.carriers.kdniao.tracking import PICKUP_SUFFIX, field
+from mappings.carriers.kdniao.tracking import PICKUP_SUFFIX
 from mappings.carriers.kdniao.waybill import (
     REMARK_LENGTH,
     check_order_code,
@@ -26,6 +26,7 @@ from mappings.carriers.kdniao.waybill import (
 )
 from mappings.china_time import SHANGHAI, read_time, write_time
 from mappings.errors import DuplicateError, PermanentError, UncertainError
+from mappings.fields import text_of
 from mappings.model import PickupBooking, PickupRequest
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
@@ -130,7 +131,7 @@ def read_booking(reply: HttpReply, request: PickupRequest) -> PickupBooking:
     """
     check_status(reply, AREA)
     data = read_json_object(reply, AREA)
-    code, reason = field(data, "ResultCode"), field(data, "Reason")
+    code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
     verdict = judge(code, reason)
     order = data.get("Order")
     if verdict.cls == "duplicate" and not isinstance(order, Mapping):
@@ -138,7 +139,7 @@ def read_booking(reply: HttpReply, request: PickupRequest) -> PickupBooking:
         raise DuplicateError(f"{AREA}.not_returned", message, peer_code=code, peer_text=reason[:200])
     if verdict.cls not in ("ok", "duplicate"):
         raise error_of(verdict, AREA, code, reason, one_kind_only=True)
-    if field(data, "Success").lower() == "false" and verdict.cls == "ok":
+    if text_of(data, "Success").lower() == "false" and verdict.cls == "ok":
         message = "KDNiao's answer says both that a courier was booked and that none was"
         raise UncertainError(f"{AREA}.garbled", message, peer_code=code, peer_text=reason[:200])
     return _booking(order if isinstance(order, Mapping) else {}, request, adopted=verdict.cls == "duplicate")
@@ -148,7 +149,7 @@ def read_look_up(reply: HttpReply, request: PickupRequest) -> PickupBooking | No
     """The booking that stands there, None when there is none or it is cancelled. Raises any PeerError."""
     check_status(reply, AREA, changes_peer=False)
     data = read_json_object(reply, AREA, changes_peer=False)
-    code, reason = field(data, "ResultCode"), field(data, "Reason")
+    code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
     verdict = judge_cancel(code, reason)
     if verdict.code in ("not_found", "already_void"):
         return None
@@ -160,8 +161,8 @@ def read_look_up(reply: HttpReply, request: PickupRequest) -> PickupBooking | No
 
 def _booking(order: Mapping[str, Any], request: PickupRequest, *, adopted: bool) -> PickupBooking:
     return PickupBooking(
-        carrier_order_no=field(order, "KDNOrderCode"),
-        waybill_no=field(order, "LogisticCode"),
+        carrier_order_no=text_of(order, "KDNOrderCode"),
+        waybill_no=text_of(order, "LogisticCode"),
         pickup_from=read_time(order.get("StartDate")) or request.pickup_from,
         adopted=adopted,
     )
@@ -171,7 +172,7 @@ def read_cancel(reply: HttpReply) -> None:
     """Return when no courier is booked (any more). Raises PermanentError `kdniao.pickup.picked_up`, any PeerError."""
     check_status(reply, AREA)
     data = read_json_object(reply, AREA)
-    code, reason = field(data, "ResultCode"), field(data, "Reason")
+    code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
     verdict = judge_cancel(code, reason)
     if verdict.code == "picked_up":
         message = "The courier has the parcel already: ask the carrier to intercept it"

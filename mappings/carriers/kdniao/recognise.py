@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from mappings.carriers.kdniao.results import error_of, judge
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import SHIPPERS
-from mappings.carriers.kdniao.tracking import field
 from mappings.carriers.kdniao.waybill import signed_call
 from mappings.errors import PermanentError
+from mappings.fields import objects_in, text_of
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
 AREA = "kdniao.recognise"
@@ -37,17 +36,13 @@ def read_recognised(reply: HttpReply, waybill_no: str) -> str:
     `.unknown`; so is one that our table does not hold."""
     check_status(reply, AREA, changes_peer=False)
     data = read_json_object(reply, AREA, changes_peer=False)
-    listed = data.get("Shippers")
-    codes = (
-        {field(row, "ShipperCode") for row in listed if isinstance(row, Mapping)} if isinstance(listed, list) else set()
-    )
-    codes -= {""}
+    codes = {text_of(row, "ShipperCode") for row in objects_in(data.get("Shippers"))} - {""}
     if (
         not codes
-        and field(data, "Success").lower() != "true"
-        and (code := field(data, "ResultCode")) not in ("", "100")
+        and text_of(data, "Success").lower() != "true"
+        and (code := text_of(data, "ResultCode")) not in ("", "100")
     ):
-        reason = field(data, "Reason")
+        reason = text_of(data, "Reason")
         verdict = judge(code, reason)
         if verdict.cls not in ("ok", "duplicate", "inspect"):
             raise error_of(verdict, AREA, code, reason, changes_peer=False, one_kind_only=True)

@@ -11,8 +11,9 @@ import json
 from mappings.carriers.kdniao.results import error_of, judge_subscription
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import check_free
-from mappings.carriers.kdniao.tracking import customer_name, field
+from mappings.carriers.kdniao.tracking import customer_name
 from mappings.carriers.kdniao.waybill import signed_call
+from mappings.fields import text_of
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
 AREA = "kdniao.subscribe"
@@ -46,8 +47,8 @@ def read_subscription(reply: HttpReply, settings: KdniaoSettings) -> None:
     """
     check_status(reply, AREA, changes_peer=False)
     data = read_json_object(reply, AREA, changes_peer=False)
-    code, reason = field(data, "ResultCode"), field(data, "Reason")
-    is_success = field(data, "Success").lower() == "true"
+    code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
+    is_success = text_of(data, "Success").lower() == "true"
     if is_success and code in ("", "100"):
         return
     verdict = judge_subscription(code, reason, is_free=settings.subscribe_request_type == FREE)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from mappings.address import clean_text
 from mappings.booking import last_digits
 from mappings.carriers.kdniao.results import error_of, judge_query
 from mappings.carriers.kdniao.settings import KdniaoSettings
@@ -16,6 +15,7 @@ from mappings.carriers.kdniao.waybill import signed_call
 from mappings.china_time import read_time
 from mappings.errors import PermanentError, TransientError
 from mappings.events import ORDER_CODE_LENGTH, TEXT_LENGTH, WAYBILL_LENGTH, Parcel, UnreadableItem, facts_of
+from mappings.fields import text_of
 from mappings.model import EventKind, NumberChange, TrackingEvent
 from mappings.status import StatusTable
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
@@ -72,13 +72,13 @@ def read_query(reply: HttpReply, asked: Parcel, *, is_free: bool = False) -> tup
     """All events of one waybill; empty when KDNiao knows no trace yet. Raises any PeerError but UncertainError."""
     check_status(reply, AREA, changes_peer=False)
     data = read_json_object(reply, AREA, changes_peer=False)
-    if field(data, "LogisticCode").casefold() not in ("", asked.waybill_no.casefold()):
+    if text_of(data, "LogisticCode").casefold() not in ("", asked.waybill_no.casefold()):
         raise TransientError(f"{AREA}.other_waybill", "KDNiao answered for another waybill than we asked about")
-    traces, state = data.get("Traces"), field(data, "State")
+    traces, state = data.get("Traces"), text_of(data, "State")
     if not traces and state == "0":
         return ()
     if not traces and str(data.get("Success")).lower() != "true":
-        code, reason = field(data, "ResultCode") or field(data, "Code"), field(data, "Reason")
+        code, reason = text_of(data, "ResultCode") or text_of(data, "Code"), text_of(data, "Reason")
         verdict = judge_query(code, reason, is_free=is_free)
         raise error_of(verdict, AREA, code, reason, changes_peer=False, one_kind_only=True)
     events, _ = read_parcel(data, asked)
@@ -87,8 +87,8 @@ def read_query(reply: HttpReply, asked: Parcel, *, is_free: bool = False) -> tup
 
 def read_identity(item: Mapping[str, Any], told_at: datetime) -> Parcel:
     """Which parcel an item is about; raises UnreadableItem when nothing names one."""
-    order_code = field(item, "OrderCode").removesuffix(PICKUP_SUFFIX)
-    parcel = Parcel(PLATFORM, field(item, "ShipperCode"), field(item, "LogisticCode"), order_code, told_at)
+    order_code = text_of(item, "OrderCode").removesuffix(PICKUP_SUFFIX)
+    parcel = Parcel(PLATFORM, text_of(item, "ShipperCode"), text_of(item, "LogisticCode"), order_code, told_at)
     if not parcel.waybill_no and not parcel.order_code:
         raise UnreadableItem("names neither a waybill nor an order")
     limits = (parcel.shipper_code, SHIPPER_CODE_LENGTH), (parcel.waybill_no, WAYBILL_LENGTH)
@@ -120,15 +120,15 @@ def _read_trace(row: object, position: int, parcel: Parcel) -> TrackingEvent | N
     event_at = read_time(row.get("AcceptTime")) if isinstance(row, dict) else None
     if not isinstance(row, dict) or event_at is None:
         return None
-    code = field(row, "Action")
-    text = " ".join(filter(None, (field(row, "AcceptStation"), field(row, "Remark"))))
+    code = text_of(row, "Action")
+    text = " ".join(filter(None, (text_of(row, "AcceptStation"), text_of(row, "Remark"))))
     return parcel.event(
         EventKind.TRACE,
         event_at,
         FINE,
         code,
         text=text[:TEXT_LENGTH],
-        location=field(row, "Location"),
+        location=text_of(row, "Location"),
         sequence=position,
         **(facts_of(TABLE.look_up(FINE, code)) if code else {"canonical": None}),
     )
@@ -139,7 +139,7 @@ def _read_snapshot(item: Mapping[str, Any], parcel: Parcel, traces: list[Trackin
 
     `sequence` 0 says that it had no traces.
     """
-    coarse, fine = field(item, "State"), field(item, "StateEx")
+    coarse, fine = text_of(item, "State"), text_of(item, "StateEx")
     if not coarse and not fine:
         return None
     newest = max(traces, key=lambda trace: (trace.event_at, trace.sequence), default=None)
@@ -156,8 +156,8 @@ def _read_snapshot(item: Mapping[str, Any], parcel: Parcel, traces: list[Trackin
         newest.event_at if newest else parcel.told_at,
         FINE if fine else COARSE,
         fine or coarse,
-        text=field(item, "Reason")[:TEXT_LENGTH],
-        location=field(item, "Location"),
+        text=text_of(item, "Reason")[:TEXT_LENGTH],
+        location=text_of(item, "Location"),
         sequence=len(traces),
         **facts,
     )
@@ -168,10 +168,10 @@ def read_pickup(item: Mapping[str, Any], parcel: Parcel) -> Iterator[TrackingEve
 
     Raises UnreadableItem when it has no time of its own: the push time is no pickup time.
     """
-    code = field(item, "State")
+    code = text_of(item, "State")
     meaning = TABLE.look_up(PICKUP, code)
     if code in ("109", "302"):
-        old = field(item, "OldLogisticCode")
+        old = text_of(item, "OldLogisticCode")
         yield NumberChange(parcel.order_code, old, parcel.waybill_no, parcel.shipper_code)
     elif code == "120" and parcel.waybill_no and parcel.order_code:
         yield NumberChange(parcel.order_code, "", parcel.waybill_no, parcel.shipper_code, is_assignment=True)
@@ -180,11 +180,5 @@ def read_pickup(item: Mapping[str, Any], parcel: Parcel) -> Iterator[TrackingEve
     event_at = read_time(item.get("CreateTime")) or read_time(item.get("FetchTime"))
     if not code or event_at is None:
         raise UnreadableItem("has no state" if not code else "has no readable time")
-    text = field(item, "Reason")[:TEXT_LENGTH]
+    text = text_of(item, "Reason")[:TEXT_LENGTH]
     yield parcel.event(EventKind.PICKUP, event_at, PICKUP, code, text=text, **facts_of(meaning))
-
-
-def field(fields: Mapping[str, Any], name: str) -> str:
-    """A text of KDNiao's; numbers are read as text, nested values and null as nothing."""
-    value = fields.get(name)
-    return clean_text(str(value)) if isinstance(value, (str, int, float)) else ""

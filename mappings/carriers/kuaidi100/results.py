@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from mappings.address import clean_text
 from mappings.errors import (
     AuthError,
     DuplicateError,
@@ -19,6 +18,7 @@ from mappings.errors import (
     UncertainError,
     UnmappedError,
 )
+from mappings.fields import text_of as any_text_of
 
 _TABLE = tomllib.loads(files(__package__).joinpath("results.toml").read_text("utf-8"))
 
@@ -122,8 +122,5 @@ def contradicts(answer: Answer, verdict: Verdict) -> bool:
 
 
 def text_of(fields: Mapping[str, Any], name: str) -> str:
-    """A text of Kuaidi100's; numbers are read as text, nested values, booleans and null as nothing."""
-    value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return ""
-    return clean_text(str(value))
+    """A text of Kuaidi100's, where truth values are no texts."""
+    return "" if isinstance(fields.get(name), bool) else any_text_of(fields, name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mappings.carriers.sf.service import field, read_answer, service_call
+from mappings.carriers.sf.service import read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.errors import PermanentError
+from mappings.fields import text_of
 from mappings.wire import HttpCall, HttpReply
 
 AREA = "sf.cancel"
@@ -48,9 +49,9 @@ def read_cancel(reply: HttpReply) -> None:
         )
     if answer.verdict.cls != "ok":
         raise answer.error(AREA)
-    if field(answer.data, "resStatus") not in ("", _DONE):
+    if text_of(answer.data, "resStatus") not in ("", _DONE):
         raise PermanentError(
             f"{AREA}.number_mismatch",
             "SF says that this number and this order do not belong together, and cancelled nothing: look both up",
-            peer_code=f"resStatus {field(answer.data, 'resStatus')}",
+            peer_code=f"resStatus {text_of(answer.data, 'resStatus')}",
         )

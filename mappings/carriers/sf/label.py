@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mappings.carriers.sf.service import field, read_answer, service_call
+from mappings.carriers.sf.service import read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.errors import PeerError, TransientError
+from mappings.fields import text_of
 from mappings.model import Waybill
 from mappings.wire import Exchange, HttpCall, HttpReply, check_status
 
@@ -59,10 +60,10 @@ def _read_place(reply: HttpReply, settings: SfSettings) -> tuple[str, str]:
     if answer.verdict.cls != "ok":
         raise answer.error(AREA, changes_peer=False)
     file = _first_file(answer.result)
-    url = field(file, "url")
+    url = text_of(file, "url")
     if not url.startswith("https://" if settings.url.startswith("https://") else ("https://", "http://")):
         raise TransientError(f"{AREA}.address_missing", "SF names no usable address of the label")
-    return url, field(file, "token")
+    return url, text_of(file, "token")
 
 
 def _first_file(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.address import clean_text
 from mappings.carriers.sf.results import Verdict, error_of, judge
 from mappings.carriers.sf.settings import SfSettings
 from mappings.carriers.sf.signing import envelope
 from mappings.errors import PeerError, TransientError, UncertainError
+from mappings.fields import text_of
 from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
@@ -63,21 +63,21 @@ def read_answer(reply: HttpReply, area: str, *, changes_peer: bool = True) -> An
     """
     check_status(reply, area, changes_peer=changes_peer)
     outer = read_json_object(reply, area, changes_peer=changes_peer)
-    code = field(outer, "apiResultCode")
+    code = text_of(outer, "apiResultCode")
     if code != "A1000":
         verdict = judge(code) if code else Verdict("inspect", "garbled", "SF's reply names no result code")
-        raise error_of(verdict, area, code, field(outer, "apiErrorMsg"), changes_peer=changes_peer)
+        raise error_of(verdict, area, code, text_of(outer, "apiErrorMsg"), changes_peer=changes_peer)
     result = _read_result(outer.get("apiResultData"))
     if result is None:
         text = "SF's gateway took the request, and what the service answered is not readable"
         raise (UncertainError if changes_peer else TransientError)(f"{area}.garbled", text, peer_code=code)
-    said = field(result, "errorMsg") or field(result, "errorMessage")
-    return Answer(_verdict(result), field(result, "errorCode"), said, result)
+    said = text_of(result, "errorMsg") or text_of(result, "errorMessage")
+    return Answer(_verdict(result), text_of(result, "errorCode"), said, result)
 
 
 def _verdict(result: Mapping[str, Any]) -> Verdict:
     """The service's code decides; where it names none, its word of success does."""
-    code, is_success = field(result, "errorCode"), field(result, "success").lower() == "true"
+    code, is_success = text_of(result, "errorCode"), text_of(result, "success").lower() == "true"
     verdict = judge(code) if code else Verdict("ok" if is_success else "inspect", "reason_unknown")
     if verdict.cls == "ok" and not is_success:
         return Verdict("inspect", "garbled", "SF's answer says both that it was done and that it was not")
@@ -92,9 +92,3 @@ def _read_result(found: object) -> Mapping[str, Any] | None:
         except (ValueError, RecursionError):
             return None
     return found if isinstance(found, Mapping) else None
-
-
-def field(fields: Mapping[str, Any], name: str) -> str:
-    """A text of SF's; numbers and truth values are read as text, nested values and null as nothing."""
-    value = fields.get(name)
-    return clean_text(str(value)) if isinstance(value, (str, int, float)) else ""

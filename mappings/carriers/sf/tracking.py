@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from mappings.booking import last_digits
-from mappings.carriers.sf.service import field, read_answer, service_call
+from mappings.carriers.sf.service import read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.carriers.sf.waybill import SHIPPER_CODE
 from mappings.china_time import read_time
 from mappings.events import ORDER_CODE_LENGTH, TEXT_LENGTH, WAYBILL_LENGTH, Parcel, UnreadableItem, facts_of
+from mappings.fields import objects_in, text_of
 from mappings.model import EventKind, TrackingEvent
 from mappings.status import StatusTable
 from mappings.wire import HttpCall, HttpReply
@@ -47,10 +48,10 @@ def read_query(reply: HttpReply, *, waybill_no: str, order_code: str, asked_at: 
     if answer.verdict.cls != "ok":
         raise answer.error(AREA, changes_peer=False)
     events = []
-    for found in _listed(answer.data.get("routeResps")):
-        if field(found, "mailNo").casefold() != waybill_no.casefold():
+    for found in objects_in(answer.data.get("routeResps")):
+        if text_of(found, "mailNo").casefold() != waybill_no.casefold():
             continue
-        for node in _listed(found.get("routes")):
+        for node in objects_in(found.get("routes")):
             known = {**node, "mailno": waybill_no, "orderid": order_code}
             try:
                 events.append(read_node(known, asked_at))
@@ -64,7 +65,7 @@ def read_node(node: Mapping[str, Any], told_at: datetime) -> TrackingEvent:
 
     A node about another number (648) keeps it in its words: it is for a person to read.
     """
-    waybill_no, order_code, code = field(node, "mailno"), field(node, "orderid"), field(node, "opCode")
+    waybill_no, order_code, code = text_of(node, "mailno"), text_of(node, "orderid"), text_of(node, "opCode")
     if not waybill_no and not order_code:
         raise UnreadableItem("names neither a waybill nor an order")
     if len(waybill_no) > WAYBILL_LENGTH or len(order_code) > ORDER_CODE_LENGTH:
@@ -74,7 +75,7 @@ def read_node(node: Mapping[str, Any], told_at: datetime) -> TrackingEvent:
         raise UnreadableItem("has no readable time")
     if not code:
         raise UnreadableItem("has no opCode")
-    text = " ".join(filter(None, (field(node, "remark"), field(node, "reasonName"))))[:TEXT_LENGTH]
+    text = " ".join(filter(None, (text_of(node, "remark"), text_of(node, "reasonName"))))[:TEXT_LENGTH]
     # Signed for at a locker (自助柜) may only mean that it lies in there.
     channel = AT_LOCKER if LOCKER in text and TABLE.look_up(AT_LOCKER, code) else OPCODE
     return Parcel(PLATFORM, SHIPPER_CODE, waybill_no, order_code, told_at).event(
@@ -83,7 +84,7 @@ def read_node(node: Mapping[str, Any], told_at: datetime) -> TrackingEvent:
         channel,
         code,
         text=text,
-        location=field(node, "acceptAddress"),
+        location=text_of(node, "acceptAddress"),
         **facts_of(TABLE.look_up(channel, code)),
     )
 
@@ -92,7 +93,3 @@ def in_order(events: Iterable[TrackingEvent]) -> tuple[TrackingEvent, ...]:
     """Ascending by time, numbered from 1; SF lists nodes in any order. Of one second, its own order stays."""
     ordered = sorted(events, key=lambda event: event.event_at)
     return tuple(replace(event, sequence=number) for number, event in enumerate(ordered, start=1))
-
-
-def _listed(items: object) -> list[Mapping[str, Any]]:
-    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []

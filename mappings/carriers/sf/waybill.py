@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from mappings.address import clean_text, complete_region
 from mappings.booking import check_order_code, demand_text, phone_fields
-from mappings.carriers.sf.service import Answer, field, read_answer, service_call
+from mappings.carriers.sf.service import Answer, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.china_time import write_time
 from mappings.errors import PermanentError, UncertainError, UndecidedError
+from mappings.fields import objects_in, text_of
 from mappings.model import Consignee, Consignor, OrderLine, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpCall
 
@@ -136,9 +136,9 @@ def _collect(cod_fen: int, settings: SfSettings) -> dict[str, str]:
 def _read_waybill(answer: Answer, request: WaybillRequest, settings: SfSettings, *, adopted: bool) -> Waybill:
     """The waybill in a good answer, unless SF will not deliver, has not decided, or forgot its number."""
     data = answer.data
-    if field(data, "orderId") not in ("", request.order_code):
+    if text_of(data, "orderId") not in ("", request.order_code):
         raise UncertainError(f"{AREA}.other_order", "SF answered for another order than we asked about")
-    decision, remark = field(data, "filterResult"), field(data, "remark")
+    decision, remark = text_of(data, "filterResult"), text_of(data, "remark")
     if decision == _REFUSED:
         why = _WHY_REFUSED.get(remark, "it does not say why")
         raise PermanentError(
@@ -172,6 +172,5 @@ def _read_waybill(answer: Answer, request: WaybillRequest, settings: SfSettings,
 
 def _numbers(items: object, waybill_type: str) -> tuple[str, ...]:
     """The numbers of one type; a type that nobody asked for (3, the signed slip that comes back) is none of ours."""
-    listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-    found = (field(item, "waybillNo") for item in listed if (field(item, "waybillType") or _MASTER) == waybill_type)
-    return tuple(number for number in found if number)
+    wanted = (item for item in objects_in(items) if (text_of(item, "waybillType") or _MASTER) == waybill_type)
+    return tuple(number for item in wanted if (number := text_of(item, "waybillNo")))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mappings.connector import CallbackRefused
-from mappings.wire import HttpReply, read_form
+from mappings.wire import HttpReply, read_form, to_json
 
 MAX_BODY = 4 * 1024 * 1024
 MAX_FIELDS = 20
@@ -48,5 +48,4 @@ def read_signed_json(text: str, name: str) -> dict[str, Any]:
 
 def json_answer(words: Mapping[str, Any], *, ok: bool) -> HttpReply:
     """A platform's documented words as JSON: 200 when the push was taken, 400 when not."""
-    body = json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
-    return HttpReply(200 if ok else 400, {"content-type": "application/json;charset=utf-8"}, body)
+    return HttpReply(200 if ok else 400, {"content-type": "application/json;charset=utf-8"}, to_json(words).encode())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from binascii import a2b_qp
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, TypeVar
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote_plus, unquote_to_bytes, urlsplit
 
 from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
 
@@ -124,6 +124,17 @@ def read_json_object(reply: HttpReply, code: str, *, changes_peer: bool = True) 
     if isinstance(value, dict):
         return value
     raise _failed(f"{code}.garbled", "The reply is not the protocol's JSON", reply, changes_peer)
+
+
+def to_json(value: object) -> str:
+    """JSON in its one spelling, without blanks and with Chinese as it is: what is signed must be what is sent."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def spellings(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Secrets as they are and as a form encodes them, for `HttpCall.secrets`."""
+    words = {word for word in secrets if word}
+    return tuple(sorted(words | {quote_plus(word) for word in words}))
 
 
 def read_form(body: bytes, max_fields: int) -> list[tuple[str, str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from mappings.carriers.kdniao.results import error_of, judge_cancel
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.waybill import signed_call
@@ -35,8 +33,7 @@ def cancel_call(
         "CustomerPwd": ours.customer_pwd,
     }
     given = {name: value for name, value in data.items() if value}
-    text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-    return signed_call("cancel_waybill", "1147", text, settings.order_url, settings)
+    return signed_call("cancel_waybill", "1147", given, settings.order_url, settings)
 
 
 def read_cancel(reply: HttpReply) -> None:

@@ -6,7 +6,6 @@ number mostly comes later, by push 103.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -120,8 +119,7 @@ def _call(
     operation: str, kind: str, data: Mapping[str, Any], settings: KdniaoSettings, *, changes_peer: bool = True
 ) -> HttpCall:
     given = {name: value for name, value in data.items() if value != ""}
-    text = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
-    return signed_call(operation, kind, text, settings.pickup_url, settings, changes_peer=changes_peer)
+    return signed_call(operation, kind, given, settings.pickup_url, settings, changes_peer=changes_peer)
 
 
 def read_booking(reply: HttpReply, request: PickupRequest) -> PickupBooking:

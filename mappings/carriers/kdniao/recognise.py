@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from mappings.carriers.kdniao.results import error_of, judge
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import SHIPPERS
@@ -27,8 +25,8 @@ def doubts(shipper_code: str, waybill_no: str) -> bool:
 
 def recognise_call(settings: KdniaoSettings, *, waybill_no: str) -> HttpCall:
     """The 2002 call; a pure question."""
-    text = json.dumps({"LogisticCode": waybill_no}, ensure_ascii=False, separators=(",", ":"))
-    return signed_call("recognise", "2002", text, settings.query_url, settings, changes_peer=False)
+    data = {"LogisticCode": waybill_no}
+    return signed_call("recognise", "2002", data, settings.query_url, settings, changes_peer=False)
 
 
 def read_recognised(reply: HttpReply, waybill_no: str) -> str:

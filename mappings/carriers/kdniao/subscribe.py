@@ -6,8 +6,6 @@ company fit each other.
 
 from __future__ import annotations
 
-import json
-
 from mappings.carriers.kdniao.results import error_of, judge_subscription
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import check_free
@@ -36,8 +34,7 @@ def subscribe_call(
         "OrderCode": order_code,
         "CustomerName": customer_name(settings, shipper_code, waybill_no, phone, AREA),
     }
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return signed_call("subscribe", kind, text, settings.subscribe_url, settings, changes_peer=False)
+    return signed_call("subscribe", kind, data, settings.subscribe_url, settings, changes_peer=False)
 
 
 def read_subscription(reply: HttpReply, settings: KdniaoSettings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -48,8 +47,7 @@ def query_call(settings: KdniaoSettings, *, shipper_code: str, waybill_no: str, 
         "LogisticCode": waybill_no,
         "CustomerName": customer_name(settings, shipper_code, waybill_no, phone, AREA),
     }
-    text = json.dumps(query, ensure_ascii=False, separators=(",", ":"))
-    return signed_call("query_tracking", kind, text, settings.query_url, settings, changes_peer=False)
+    return signed_call("query_tracking", kind, query, settings.query_url, settings, changes_peer=False)
 
 
 def customer_name(settings: KdniaoSettings, shipper_code: str, waybill_no: str, phone: str, area: str) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote_plus
 
 from mappings import booking
 from mappings.address import clean_text, complete_region
@@ -26,7 +24,7 @@ from mappings.model import (
     Waybill,
     WaybillRequest,
 )
-from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
+from mappings.wire import HttpCall, HttpReply, check_status, read_json_object, spellings, to_json
 
 AREA = "kdniao.waybill"
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=utf-8"}
@@ -44,29 +42,27 @@ _FIELD_CODES = {
 
 
 def order_call(request: WaybillRequest, settings: KdniaoSettings) -> HttpCall:
-    """The 1007 call; the text is built once, and exactly that text is signed and sent.
+    """The 1007 call.
 
     Raises PermanentError (`kdniao.waybill.*_missing`, `*_refused`), UnmappedError, `address.region_*`.
     """
-    text = json.dumps(build_order(request, settings), ensure_ascii=False, separators=(",", ":"))
-    return signed_call("book_waybill", "1007", text, settings.order_url, settings)
+    return signed_call("book_waybill", "1007", build_order(request, settings), settings.order_url, settings)
 
 
 def signed_call(
-    operation: str, request_type: str, text: str, url: str, settings: KdniaoSettings, *, changes_peer: bool = True
+    operation: str,
+    request_type: str,
+    data: Mapping[str, Any],
+    url: str,
+    settings: KdniaoSettings,
+    *,
+    changes_peer: bool = True,
 ) -> HttpCall:
-    """A call in KDNiao's envelope. Its secrets are named in both spellings, plain and as the form encodes them."""
-    secrets = settings.secrets
-    body = envelope(text, ebusiness_id=settings.ebusiness_id, request_type=request_type, app_key=settings.app_key)
-    return HttpCall(
-        operation,
-        "POST",
-        url,
-        FORM,
-        body,
-        changes_peer,
-        tuple(sorted(secrets | {quote_plus(word) for word in secrets})),
+    """A call in KDNiao's envelope; its text is built once, and exactly that text is signed and sent."""
+    body = envelope(
+        to_json(data), ebusiness_id=settings.ebusiness_id, request_type=request_type, app_key=settings.app_key
     )
+    return HttpCall(operation, "POST", url, FORM, body, changes_peer, spellings(settings.secrets))
 
 
 def build_order(request: WaybillRequest, settings: KdniaoSettings) -> dict[str, Any]:

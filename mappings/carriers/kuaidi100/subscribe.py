@@ -7,9 +7,9 @@ from mappings.carriers.kuaidi100.settings import Kuaidi100Settings
 from mappings.carriers.kuaidi100.shippers import find_shipper
 from mappings.carriers.kuaidi100.signing import subscribe_body
 from mappings.carriers.kuaidi100.tracking import phone_tail
-from mappings.carriers.kuaidi100.waybill import FORM, RESULT_LEVEL, spellings, to_text
+from mappings.carriers.kuaidi100.waybill import FORM, RESULT_LEVEL
 from mappings.errors import UncertainError
-from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
+from mappings.wire import HttpCall, HttpReply, check_status, read_json_object, spellings, to_json
 
 AREA = "kuaidi100.subscribe"
 
@@ -34,8 +34,8 @@ def subscribe_call(
             "phone": phone_tail(shipper, phone, AREA),
         },
     }
-    body = subscribe_body(to_text(param))
-    return HttpCall("subscribe", "POST", settings.subscribe_url, FORM, body, secrets=spellings(settings))
+    body = subscribe_body(to_json(param))
+    return HttpCall("subscribe", "POST", settings.subscribe_url, FORM, body, secrets=spellings(settings.secrets))
 
 
 def read_subscribe(reply: HttpReply) -> None:

@@ -12,12 +12,12 @@ from mappings.carriers.kuaidi100.settings import Kuaidi100Settings
 from mappings.carriers.kuaidi100.shippers import Shipper, find_shipper
 from mappings.carriers.kuaidi100.signing import query_body
 from mappings.carriers.kuaidi100.times import read_time
-from mappings.carriers.kuaidi100.waybill import FORM, RESULT_LEVEL, spellings, to_text
+from mappings.carriers.kuaidi100.waybill import FORM, RESULT_LEVEL
 from mappings.errors import PermanentError, TransientError
 from mappings.events import TEXT_LENGTH, Parcel, facts_of
 from mappings.model import EventKind, TrackingEvent
 from mappings.status import Meaning, StatusTable
-from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
+from mappings.wire import HttpCall, HttpReply, check_status, read_json_object, spellings, to_json
 
 AREA = "kuaidi100.query"
 PLATFORM = "kuaidi100"
@@ -45,8 +45,8 @@ def query_call(settings: Kuaidi100Settings, *, shipper_code: str, waybill_no: st
         "to": "",
         "resultv2": RESULT_LEVEL,
     }
-    body = query_body(to_text(param), key=settings.key, customer=settings.customer)
-    return HttpCall("query_tracking", "POST", settings.query_url, FORM, body, False, spellings(settings))
+    body = query_body(to_json(param), key=settings.key, customer=settings.customer)
+    return HttpCall("query_tracking", "POST", settings.query_url, FORM, body, False, spellings(settings.secrets))
 
 
 def phone_tail(shipper: Shipper, phone: str, area: str) -> str:

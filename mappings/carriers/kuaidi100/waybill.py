@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import quote_plus
 
 from mappings.address import clean_text, complete_region
 from mappings.booking import demand_text, phone_fields
@@ -18,7 +16,7 @@ from mappings.carriers.kuaidi100.signing import order_body
 from mappings.carriers.kuaidi100.times import milliseconds
 from mappings.errors import PermanentError, UncertainError
 from mappings.model import Consignee, Consignor, Order, Waybill, WaybillRequest
-from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object
+from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object, spellings, to_json
 
 AREA = "kuaidi100.waybill"
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=utf-8"}
@@ -42,23 +40,12 @@ def order_call(request: WaybillRequest, settings: Kuaidi100Settings) -> HttpCall
 
 def label_call(operation: str, method: str, param: Mapping[str, Any], settings: Kuaidi100Settings) -> HttpCall:
     """A call to `label/order`, signed as it leaves."""
-    text = to_text(param)
+    text = to_json(param)
 
     def body(stamp: Stamp) -> bytes:
         return order_body(method, text, t=str(milliseconds(stamp.at)), key=settings.key, secret=settings.secret)
 
-    return HttpCall(operation, "POST", settings.order_url, FORM, secrets=spellings(settings), stamped=body)
-
-
-def to_text(param: Mapping[str, Any]) -> str:
-    """The one spelling of a param that is signed and sent."""
-    return json.dumps(param, ensure_ascii=False, separators=(",", ":"))
-
-
-def spellings(settings: Kuaidi100Settings) -> tuple[str, ...]:
-    """Our secrets as they are and as a form encodes them."""
-    words = {word for word in settings.secrets if word}
-    return tuple(sorted(words | {quote_plus(word) for word in words}))
+    return HttpCall(operation, "POST", settings.order_url, FORM, secrets=spellings(settings.secrets), stamped=body)
 
 
 def build_order(request: WaybillRequest, settings: Kuaidi100Settings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mappings.carriers.sf.settings import SfSettings
 from mappings.carriers.sf.signing import envelope
 from mappings.errors import PeerError, TransientError, UncertainError
 from mappings.fields import text_of
-from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object
+from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object, to_json
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
 
@@ -40,7 +40,7 @@ def service_call(
     operation: str, service_code: str, message: Mapping[str, Any], settings: SfSettings, *, changes_peer: bool = True
 ) -> HttpCall:
     """A call in Fengqiao's envelope; its text is built once, its time and requestID when it leaves."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    text = to_json(message)
 
     def body(stamp: Stamp) -> bytes:
         return envelope(

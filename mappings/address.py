@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 import unicodedata
 from dataclasses import dataclass
-from importlib.resources import files
 
 from mappings.errors import PermanentError, UnmappedError
 from mappings.model import Address
+from mappings.tables import read_table
 
-_REGIONS = tomllib.loads(files("mappings").joinpath("regions.toml").read_text("utf-8"))
+_REGIONS = read_table("mappings", "regions.toml")
 
 
 def _by_any_spelling(names: dict[str, str]) -> dict[str, str]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
-from typing import Any
 
 from mappings.model import EventKind, TrackingEvent
+from mappings.tables import path_of, read_table
 
 ATTENTION = ("none", "watch", "action")
 """How much a status wants a person, in rising order."""
@@ -49,11 +47,7 @@ class Status:
         return self.kind == "terminal"
 
 
-def _read_toml(package: str, name: str) -> dict[str, Any]:
-    return tomllib.loads(files(package).joinpath(name).read_text("utf-8"))
-
-
-_VOCABULARY = _read_toml("mappings", "status.toml")
+_VOCABULARY = read_table("mappings", "status.toml")
 
 STATUSES: Mapping[str, Status] = {id_: Status(id_, **row) for id_, row in _VOCABULARY["status"].items()}
 
@@ -87,7 +81,7 @@ class StatusTable:
     def of(cls, package: str) -> StatusTable:
         """Read `status.toml` of a connector's package; raises ValueError naming the line that is wrong."""
         channels: dict[str, dict[str, Meaning]] = {}
-        for channel, rows in _read_toml(package, "status.toml").items():
+        for channel, rows in read_table(package, "status.toml").items():
             channels[channel] = {code: _read_meaning(f"[{channel}] {code}", code, row) for code, row in rows.items()}
         return cls(package, channels)
 
@@ -97,7 +91,7 @@ class StatusTable:
 
     def line_to_add(self, channel: str, code: str) -> str:
         """Where and how a person maps a code that is missing."""
-        path = f"{self.package.replace('.', '/')}/status.toml"
+        path = path_of(self.package, "status.toml")
         key = code if code.isascii() and code.isalnum() else json.dumps(code, ensure_ascii=False)
         return f'Add to {path} under [{channel}]: {key} = {{ zh = "…", canonical = "…" }}'
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 
 from mappings.errors import PermanentError, UnmappedError
+from mappings.tables import path_of, read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Shipper:
 
 
 def _read() -> dict[str, Shipper]:
-    rows = tomllib.loads(files(__package__).joinpath("shippers.toml").read_text("utf-8"))
+    rows = read_table(__package__, "shippers.toml")
     return {
         code: Shipper(
             code,
@@ -48,7 +47,7 @@ def find_shipper(shipper_code: str, area: str) -> Shipper:
         raise UnmappedError(
             f"{area}.shipper_unmapped",
             f"No courier company has the code {shipper_code!r} in our table",
-            hint=f'Add to {__package__.replace(".", "/")}/shippers.toml: {shipper_code or "CODE"} = {{ name = "…" }}',
+            hint=f'Add to {path_of(__package__, "shippers.toml")}: {shipper_code or "CODE"} = {{ name = "…" }}',
         )
     return shipper
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 
 from mappings.errors import UnmappedError
+from mappings.tables import path_of, read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Shipper:
 
 
 def _read() -> dict[str, Shipper]:
-    rows = tomllib.loads(files(__package__).joinpath("shippers.toml").read_text("utf-8"))
+    rows = read_table(__package__, "shippers.toml")
     return {code: Shipper(code, row["com"], row["name"], row.get("phone", False)) for code, row in rows.items()}
 
 
@@ -51,4 +50,4 @@ def com_to_add(com: str) -> str:
 
 
 def _line_to_add(code: str, com: str) -> str:
-    return f'Add to {__package__.replace(".", "/")}/shippers.toml: {code} = {{ com = "{com}", name = "…" }}'
+    return f'Add to {path_of(__package__, "shippers.toml")}: {code} = {{ com = "{com}", name = "…" }}'

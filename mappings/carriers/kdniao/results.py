@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from dataclasses import dataclass
-from importlib.resources import files
+from mappings.errors import PeerError, TransientError, UncertainError
+from mappings.tables import read_table
+from mappings.verdicts import ERRORS, Reason, Verdict, find_reason, read_reasons, unmapped_result
 
-from mappings.errors import (
-    AuthError,
-    DuplicateError,
-    PeerError,
-    PermanentError,
-    TransientError,
-    UncertainError,
-    UnmappedError,
-)
-
-_TABLE = tomllib.loads(files(__package__).joinpath("results.toml").read_text("utf-8"))
-
-
-def _read_reasons(name: str) -> list[tuple[re.Pattern[str], str, str]]:
-    return [(re.compile(row["pattern"]), row["class"], row["code"]) for row in _TABLE[name]]
-
-
-_REASONS = _read_reasons("reason")
-_CANCEL_REASONS = [*_read_reasons("cancel_reason"), *_REASONS]
-_SUBSCRIPTION_REASONS = [*_read_reasons("subscription_reason"), *_REASONS]
+_TABLE = read_table(__package__, "results.toml")
+_REASONS = read_reasons(_TABLE["reason"])
+_CANCEL_REASONS = (*read_reasons(_TABLE["cancel_reason"]), *_REASONS)
+_SUBSCRIPTION_REASONS = (*read_reasons(_TABLE["subscription_reason"]), *_REASONS)
 
 QUOTA_WAIT_S = 12 * 3600.0
 """A day's quota is not asked for again before: three tries then reach into the next day."""
@@ -40,21 +23,7 @@ _MESSAGES = {
     "setting that asks for it",
     "quota_used": "The day's quota of this KDNiao service is used; it is asked again tomorrow",
 }
-_ERRORS: dict[str, type[PeerError]] = {
-    "duplicate": DuplicateError,
-    "permanent": PermanentError,
-    "auth": AuthError,
-    "transient": TransientError,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What to do: `cls` is ok, duplicate, permanent, auth, transient, inspect or unmapped; `code` names the case."""
-
-    cls: str
-    code: str = ""
-
+_ERRORS: dict[str, type[PeerError]] = {**ERRORS, "transient": TransientError}
 
 _QUOTA = Verdict("transient", "quota_used")
 
@@ -82,16 +51,13 @@ def judge_query(result_code: str, reason: str, *, is_free: bool) -> Verdict:
     return _QUOTA if is_free and verdict.code == "no_plan" else verdict
 
 
-def _judge(result_code: str, reason: str, reasons: list[tuple[re.Pattern[str], str, str]]) -> Verdict:
+def _judge(result_code: str, reason: str, reasons: tuple[Reason, ...]) -> Verdict:
     row = _TABLE["result"].get(result_code) if result_code else {"class": "inspect"}
     if row is None:
         return Verdict("unmapped", "result_unmapped")
     if row["class"] != "inspect":
         return Verdict(row["class"], row.get("code", ""))
-    for pattern, cls, code in reasons:
-        if pattern.search(reason):
-            return Verdict(cls, code)
-    return Verdict("inspect", "reason_unknown")
+    return find_reason(reason, reasons) or Verdict("inspect", "reason_unknown")
 
 
 def error_of(
@@ -109,15 +75,13 @@ def error_of(
     `one_kind_only`: a plan or balance that is missing concerns this kind of call, and KDNiao is well for others; a used
     quota always does.
     """
-    code, text = f"{area}.{verdict.code}", reason[:200]
+    text = reason[:200]
     if verdict.cls == "unmapped":
-        hint = f'Add to {__package__.replace(".", "/")}/results.toml under [result]: {result_code} = {{ class = "…" }}'
-        message = "KDNiao answered with a code nobody mapped"
-        return UnmappedError(code, message, hint=hint, peer_code=result_code, peer_text=text)
+        return unmapped_result("KDNiao", __package__, area, result_code, text)
     unknown: type[PeerError] = UncertainError if changes_peer else TransientError
     error = _ERRORS.get(verdict.cls, unknown)
     message = _MESSAGES.get(verdict.code) or _MESSAGES.get(verdict.cls, "KDNiao failed for a reason nobody mapped")
-    made = error(code, message, peer_code=result_code, peer_text=text)
+    made = error(f"{area}.{verdict.code}", message, peer_code=result_code, peer_text=text)
     is_quota = verdict.code == "quota_used"
     made.peer_is_well = is_quota or (one_kind_only and verdict.code in ("no_plan", "balance_used"))
     if is_quota and isinstance(made, TransientError):

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-from mappings.errors import (
-    AuthError,
-    DuplicateError,
-    PeerError,
-    PermanentError,
-    TransientError,
-    UncertainError,
-    UnmappedError,
-)
+from mappings.errors import PeerError, TransientError, UncertainError
 from mappings.fields import text_of as any_text_of
+from mappings.tables import read_table
+from mappings.verdicts import ERRORS, Reason, Verdict, find_reason, read_reasons, unmapped_result
 
-_TABLE = tomllib.loads(files(__package__).joinpath("results.toml").read_text("utf-8"))
-
-
-def _read_reasons(name: str) -> list[tuple[re.Pattern[str], str, str]]:
-    return [(re.compile(row["pattern"]), row["class"], row["code"]) for row in _TABLE[name]]
-
-
-_REASONS = _read_reasons("reason")
-_QUERY_REASONS = [*_read_reasons("query_reason"), *_REASONS]
-_CANCEL_ALONE = _read_reasons("cancel_reason")
+_TABLE = read_table(__package__, "results.toml")
+_REASONS = read_reasons(_TABLE["reason"])
+_QUERY_REASONS = (*read_reasons(_TABLE["query_reason"]), *_REASONS)
+_CANCEL_ALONE = read_reasons(_TABLE["cancel_reason"])
 
 _MESSAGES = {
     "duplicate": "Kuaidi100 holds this order already but did not return its number",
     "permanent": "Kuaidi100 refuses this request until a person changes something",
     "auth": "Kuaidi100 refuses our account or plan",
     "transient": "Kuaidi100 or the courier's system failed",
-}
-_ERRORS: dict[str, type[PeerError]] = {
-    "duplicate": DuplicateError,
-    "permanent": PermanentError,
-    "auth": AuthError,
 }
 
 
@@ -51,14 +31,6 @@ class Answer:
     code: str
     message: str
     flag: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What to do: `cls` is ok, duplicate, permanent, auth, transient, inspect or unmapped; `code` names the case."""
-
-    cls: str
-    code: str = ""
 
 
 def read_answer(data: Mapping[str, Any]) -> Answer:
@@ -81,23 +53,19 @@ def judge_query(answer: Answer) -> Verdict:
 
 def judge_cancel(answer: Answer) -> Verdict:
     """The verdict on a cancel: ok with code `already_void` when it was voided before, never a duplicate."""
-    if answer.code in ("201", "500", "501") and (found := _find(answer.message, _CANCEL_ALONE)):
+    if answer.code in ("201", "500", "501") and (found := find_reason(answer.message, _CANCEL_ALONE)):
         return found
-    verdict = _judge(answer, [*_CANCEL_ALONE, *_REASONS])
+    verdict = _judge(answer, (*_CANCEL_ALONE, *_REASONS))
     return Verdict("inspect", "reason_unknown") if verdict.cls == "duplicate" else verdict
 
 
-def _judge(answer: Answer, reasons: list[tuple[re.Pattern[str], str, str]]) -> Verdict:
+def _judge(answer: Answer, reasons: tuple[Reason, ...]) -> Verdict:
     row = _TABLE["result"].get(answer.code) if answer.code else {"class": "inspect", "code": "reason_unknown"}
     if row is None:
         return Verdict("unmapped", "result_unmapped")
-    if row["class"] in ("transient", "inspect") and (found := _find(answer.message, reasons)):
+    if row["class"] in ("transient", "inspect") and (found := find_reason(answer.message, reasons)):
         return found
     return Verdict(row["class"], row.get("code", ""))
-
-
-def _find(message: str, reasons: list[tuple[re.Pattern[str], str, str]]) -> Verdict | None:
-    return next((Verdict(cls, code) for pattern, cls, code in reasons if pattern.search(message)), None)
 
 
 def error_of(verdict: Verdict, area: str, answer: Answer, *, changes_peer: bool = True) -> PeerError:
@@ -105,15 +73,13 @@ def error_of(verdict: Verdict, area: str, answer: Answer, *, changes_peer: bool 
 
     A failure of theirs is uncertain for a call that changes the peer: the courier's system may have taken the order.
     """
-    code, text = f"{area}.{verdict.code}", answer.message[:200]
+    text = answer.message[:200]
     if verdict.cls == "unmapped":
-        hint = f'Add to {__package__.replace(".", "/")}/results.toml under [result]: {answer.code} = {{ class = "…" }}'
-        message = "Kuaidi100 answered with a code nobody mapped"
-        return UnmappedError(code, message, hint=hint, peer_code=answer.code, peer_text=text)
+        return unmapped_result("Kuaidi100", __package__, area, answer.code, text)
     failed: type[PeerError] = UncertainError if changes_peer else TransientError
-    error = _ERRORS.get(verdict.cls, failed)
+    error = ERRORS.get(verdict.cls, failed)
     message = _MESSAGES.get(verdict.cls, "Kuaidi100 failed for a reason nobody mapped")
-    return error(code, message, peer_code=answer.code, peer_text=text)
+    return error(f"{area}.{verdict.code}", message, peer_code=answer.code, peer_text=text)
 
 
 def contradicts(answer: Answer, verdict: Verdict) -> bool:

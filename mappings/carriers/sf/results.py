@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 
-from mappings.errors import (
-    AuthError,
-    DuplicateError,
-    PeerError,
-    PermanentError,
-    TransientError,
-    UncertainError,
-    UnmappedError,
-)
+from mappings.errors import PeerError, TransientError, UncertainError
+from mappings.tables import read_table
+from mappings.verdicts import ERRORS, unmapped_result
 
-_TABLE = tomllib.loads(files(__package__).joinpath("results.toml").read_text("utf-8"))["result"]
+_TABLE = read_table(__package__, "results.toml")["result"]
 
 _SENTENCES = {
     "duplicate": "SF holds this order already",
@@ -54,17 +46,10 @@ def error_of(verdict: Verdict, area: str, result_code: str, text: str, *, change
     """
     code, said = f"{area}.{verdict.code}", text[:200]
     if verdict.cls == "unmapped":
-        hint = f'Add to {__package__.replace(".", "/")}/results.toml under [result]: {result_code} = {{ class = "…" }}'
-        message = "SF answered with a code nobody mapped"
-        return UnmappedError(code, message, hint=hint, peer_code=result_code, peer_text=said)
+        return unmapped_result("SF", __package__, area, result_code, said)
     if verdict.cls == "transient" or (verdict.cls in ("unclear", "inspect") and not changes_peer):
         wait_s = verdict.retry_after_s
         busy = TransientError(code, verdict.say, peer_code=result_code, peer_text=said, retry_after_s=wait_s)
         busy.peer_is_well = wait_s is not None  # what lasts that long is about a place and its couriers, not about SF
         return busy
-    classes: dict[str, type[PeerError]] = {
-        "permanent": PermanentError,
-        "auth": AuthError,
-        "duplicate": DuplicateError,
-    }
-    return classes.get(verdict.cls, UncertainError)(code, verdict.say, peer_code=result_code, peer_text=said)
+    return ERRORS.get(verdict.cls, UncertainError)(code, verdict.say, peer_code=result_code, peer_text=said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mappings.carriers.sf.service import read_answer, service_call
+from mappings.carriers.sf.service import Answer, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.errors import PermanentError
 from mappings.fields import text_of
@@ -34,19 +34,10 @@ def read_cancel(reply: HttpReply) -> None:
     if answer.verdict.code == "order_cancelled":
         return
     if answer.verdict.code == "order_unknown":
-        raise PermanentError(
-            f"{AREA}.not_found",
-            "SF knows no such order under our partner ID: look it up in Fengqiao",
-            peer_code=answer.code,
-            peer_text=answer.text[:200],
-        )
+        raise _refusal(answer, "not_found", "SF knows no such order under our partner ID: look it up in Fengqiao")
     if answer.verdict.cls == "duplicate":
-        raise PermanentError(
-            f"{AREA}.confirmed",
-            "SF has confirmed the order, so it cannot be cancelled: ask SF to intercept the parcel",
-            peer_code=answer.code,
-            peer_text=answer.text[:200],
-        )
+        message = "SF has confirmed the order, so it cannot be cancelled: ask SF to intercept the parcel"
+        raise _refusal(answer, "confirmed", message)
     if answer.verdict.cls != "ok":
         raise answer.error(AREA)
     if text_of(answer.data, "resStatus") not in ("", _DONE):
@@ -55,3 +46,7 @@ def read_cancel(reply: HttpReply) -> None:
             "SF says that this number and this order do not belong together, and cancelled nothing: look both up",
             peer_code=f"resStatus {text_of(answer.data, 'resStatus')}",
         )
+
+
+def _refusal(answer: Answer, code: str, message: str) -> PermanentError:
+    return PermanentError(f"{AREA}.{code}", message, peer_code=answer.code, peer_text=answer.text[:200])

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from mappings.connector import CallbackRefused, Config, Setting, Spec
 from mappings.errors import PermanentError, UncertainError
+from mappings.events import TEXT_LENGTH, Parcel, facts_of
 from mappings.model import Callback, Consignee, Consignor, EventKind, TrackingEvent, Waybill, WaybillRequest
 from mappings.status import StatusTable
 from mappings.wire import Exchange, HttpCall, HttpReply, check_status, parse_base_url, read_json_object
@@ -191,24 +192,10 @@ def _read_event(row: object, sequence: int, told_at: datetime) -> TrackingEvent 
         return None
     if not number or not code or at.tzinfo is None:
         return None
-    meaning = TABLE.look_up(CHANNEL, code)
-    return TrackingEvent(
-        platform=SPEC.name,
-        shipper_code="",
-        waybill_no=number,
-        order_code=str(row.get("reference") or ""),
-        kind=EventKind.TRACE,
-        event_at=at,
-        observed_at=told_at,
-        channel=CHANNEL,
-        raw_code=code,
-        canonical=meaning.canonical if meaning else None,
-        is_mapped=meaning is not None,
-        incident=meaning.incident if meaning else "",
-        attention=meaning.attention if meaning else "watch",
-        text=str(row.get("text") or "")[:1000],
-        sequence=sequence,
-    )
+    parcel = Parcel(SPEC.name, "", number, str(row.get("reference") or ""), told_at)
+    facts = facts_of(TABLE.look_up(CHANNEL, code))
+    text = str(row.get("text") or "")[:TEXT_LENGTH]
+    return parcel.event(EventKind.TRACE, at, CHANNEL, code, text=text, sequence=sequence, **facts)
 
 
 def _rows(answer: Mapping[str, Any]) -> list[Any]:

@@ -18,6 +18,7 @@ from mappings.errors import PeerError
 from sync import cli_carriers, cli_labels, cli_numbers, cli_stock
 from sync import exceptions as desk
 from sync.cli_secrets import secrets
+from sync.cli_worker import worker
 from sync.db.migrate import migrate as migrate_database
 from sync.db.models import InboxRow, OrderRow, ShipmentRow
 from sync.db.orders import find_by_sn
@@ -131,6 +132,7 @@ def labels() -> None:
 
 
 main.add_command(secrets)
+main.add_command(worker)
 for _group, _commands in (
     (stock, cli_stock.COMMANDS),
     (carriers, cli_carriers.COMMANDS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mappings.erps.generic_rest import GenericRestErp
-from sync import cli
+from sync import cli, cli_worker
 from sync.db.models import AuditRow
 from tests.service.house import House, open_house
 
@@ -172,3 +173,27 @@ def test_a_callback_that_does_not_exist_cannot_be_replayed(shell: Shell) -> None
     assert shell("sweep", "parcels").stdout.strip() == "No parcel wants a query."
     counts = read(shell("sweep", "parcels", "--json"))
     assert counts == {"pickup": 0, "still": 0, "late": 0, "daily": 0, "asked": 0, "failed": 0}
+
+
+def test_a_worker_takes_its_queues_from_the_settings_and_its_options_from_celery(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(cli_worker, "load_settings", lambda: house.rt.settings)
+    monkeypatch.setattr(os, "execv", lambda program, words: ran.append(words))
+
+    CliRunner().invoke(cli.main, ["worker", "carriers,notices", "--concurrency", "4"], catch_exceptions=False)
+
+    (words,) = ran
+    assert Path(words[0]).name == "celery"
+    assert words[words.index("-Q") + 1] == "carrier.kdniao,notices"
+    assert words[words.index("-n") + 1] == "carriers-notices@%h"
+    assert words[-2:] == ["--concurrency", "4"]
+
+
+def test_a_worker_for_nobody_says_which_there_are() -> None:
+    result = CliRunner().invoke(cli.main, ["worker", "carrier"])
+
+    assert result.exit_code == 2
+    assert "no family is called carrier" in result.output
+    assert "carriers, erps, shops" in result.output

@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 from sync import settings as settings_module
+from sync.cli_worker import queues_of
 from sync.settings import Settings, read_settings
+from sync.settings_reader import Reader
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -39,6 +41,20 @@ FILLED_IN = {
     "ECSYNC_SENDER_ADDRESS": "龙井路 1 号",
 }
 
+A_SECOND_SHOP = {
+    "ECSYNC_SHOPS": "main,outlet",
+    "ECSYNC_SHOP_OUTLET_DSN": "mysql+pymysql://ecsync:x@127.0.0.1:3306/outlet",
+}
+A_SECOND_CARRIER = {
+    "ECSYNC_CARRIERS": "kdniao,kuaidi100",
+    "ECSYNC_CARRIER_KUAIDI100_ENVIRONMENT": "production",
+    "ECSYNC_CARRIER_KUAIDI100_KEY": "x",
+    "ECSYNC_CARRIER_KUAIDI100_SECRET": "x",
+    "ECSYNC_CARRIER_KUAIDI100_CUSTOMER": "x",
+    "ECSYNC_CARRIER_KUAIDI100_SALT": "a-salt-that-is-long-enough",
+    "ECSYNC_CARRIER_KUAIDI100_CALLBACK_URL": "https://ecsync.example.com/callbacks/kuaidi100/x",
+}
+
 
 def words(service: Mapping[str, Any]) -> list[str]:
     """The command as an argument list, as Docker splits it."""
@@ -47,7 +63,7 @@ def words(service: Mapping[str, Any]) -> list[str]:
 
 
 def is_worker(service: Mapping[str, Any]) -> bool:
-    return words(service)[:4] == ["celery", "-A", "tasks.app", "worker"]
+    return words(service)[:2] == ["ecsync", "worker"]
 
 
 def is_ours(service: Mapping[str, Any]) -> bool:
@@ -78,10 +94,20 @@ def test_what_serves_says_whether_it_is_well(name: str) -> None:
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
 
 
-def test_the_workers_cover_exactly_the_queues_and_none_twice() -> None:
-    served = [queue for name in WORKERS for queue in option(name, "-Q").split(",")]
+@pytest.mark.parametrize(
+    ("more", "queues"),
+    [({}, set()), (A_SECOND_CARRIER, {"carrier.kuaidi100"}), (A_SECOND_SHOP, {"shop.outlet"})],
+    ids=["as-in-the-example", "a-second-carrier", "a-second-shop"],
+)
+def test_the_workers_cover_exactly_the_queues_and_none_twice(more: dict[str, str], queues: set[str]) -> None:
+    settings = read(example(with_defaults=False), **more)
+    served = [queue for name in WORKERS for queue in queues_of(settings, family(name).split(","))]
 
-    assert sorted(served) == sorted(QUEUES)
+    assert sorted(served) == sorted(QUEUES | queues)
+
+
+def family(name: str) -> str:
+    return words(SERVICES[name])[2]
 
 
 def option(name: str, flag: str) -> str:
@@ -95,12 +121,11 @@ def test_a_worker_stops_softly_and_keeps_its_counters_to_itself(name: str) -> No
     assert service["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
     assert service["environment"]["ECSYNC_PROCESS_NAME"] == name
     assert service["init"] is True
-    assert {"--without-mingle", "--without-gossip", "-E"} <= set(words(service))
     assert int(option(name, "--concurrency")) >= 1
 
 
 def test_no_two_workers_have_one_name() -> None:
-    assert len({option(name, "-n") for name in WORKERS}) == len(WORKERS)
+    assert len({family(name) for name in WORKERS}) == len(WORKERS)
 
 
 def test_the_other_commands_are_the_agreed_ones() -> None:
@@ -225,14 +250,14 @@ def test_the_defaults_it_shows_are_the_defaults() -> None:
 
 
 def test_it_shows_every_setting_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    readers: list[settings_module._Reader] = []
+    readers: list[Reader] = []
 
-    class Remembering(settings_module._Reader):
+    class Remembering(Reader):
         def __init__(self, environ: Mapping[str, str]) -> None:
             super().__init__(environ)
             readers.append(self)
 
-    monkeypatch.setattr(settings_module, "_Reader", Remembering)
+    monkeypatch.setattr(settings_module, "Reader", Remembering)
     read(example(with_defaults=False))
     known = {name for name in readers[0].known if not name.endswith("_FILE")} - {"ECSYNC_SANDBOX_CLOCK"}
 

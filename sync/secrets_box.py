@@ -6,7 +6,10 @@ file that `ECSYNC_SECRETS_KEY_FILE` names. Several keys, by commas, while one is
 
 from __future__ import annotations
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 KEY = "ECSYNC_SECRETS_KEY"
 PREFIX = "fernet:"
@@ -16,8 +19,10 @@ class SecretsBox:
     """Encrypts and opens. Raises ValueError, which shows neither key nor value."""
 
     def __init__(self, keys: str) -> None:
+        from cryptography.fernet import Fernet, MultiFernet  # 8 MB in every process, only where something is encrypted
+
         try:
-            self._box = MultiFernet([Fernet(key.strip()) for key in keys.split(",") if key.strip()])
+            self._box: MultiFernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",") if key.strip()])
         except ValueError:
             raise ValueError("is no key: make one with `ecsync secrets new-key`") from None
 
@@ -27,6 +32,8 @@ class SecretsBox:
 
     def open(self, token: str) -> str:
         """The value of a token."""
+        from cryptography.fernet import InvalidToken
+
         try:
             return self._box.decrypt(token.removeprefix(PREFIX).strip().encode()).decode()
         except InvalidToken:
@@ -46,4 +53,6 @@ def open_secret(token: str, keys: str) -> str:
 
 def new_key() -> str:
     """A fresh random key."""
+    from cryptography.fernet import Fernet
+
     return Fernet.generate_key().decode()

@@ -12,7 +12,7 @@ from sync.db.cursors import set_cursor
 from sync.gateway import PeerAway
 from sync.services import move_parcels as move_service
 from sync.services import relay as relay_service
-from sync.services.labels import empty_old_labels
+from sync.services.keep_labels import empty_old_labels
 from sync.services.reconcile import reconcile_shop
 from sync.services.sweep_parcels import sweep_parcels
 from tasks.app import app, runtime

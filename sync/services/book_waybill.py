@@ -15,7 +15,7 @@ from sync.db.models import AttemptRow, OrderRow, ShipmentRow, StepRow, TrackingE
 from sync.db.orders import set_status, write_order
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
-from sync.services.labels import store_label
+from sync.services.keep_labels import store_label
 from sync.services.numbers import is_replaced, remember_packages
 from sync.services.parcels import adopt_shipped, move_parcel
 from sync.services.pause_account import pause_account

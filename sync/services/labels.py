@@ -1,4 +1,4 @@
-"""Labels: stored once a parcel, found, shown, printed alone or in a batch, and emptied when they are old.
+"""Labels found, shown, and printed alone or in a batch.
 
 Every look at a label and every print is in the audit table with the person's name; its text holds no personal data.
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pypdf import PageObject
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from mappings.model import LABEL_PAGE_BREAK, Waybill
+from mappings.model import LABEL_PAGE_BREAK
 from sync.clock import utc_now
 from sync.db.labels import LabelFilter, LabelLine, count_labels, list_labels, read_contents, read_lines
-from sync.db.models import AuditRow, LabelRow, ShipmentRow
+from sync.db.models import AuditRow, LabelRow
 from sync.db.session import count_changed
 from sync.runtime import Runtime
 from sync.services.label_pdf import UnreadableLabel, read_pages, write_pdf
@@ -69,23 +69,6 @@ class Sheet:
     left_out: tuple[LeftOut, ...]
     pdf: bytes = b""
     ready: tuple[LabelLine, ...] = ()
-
-
-def store_label(rt: Runtime, session: Session, shipment: ShipmentRow, waybill: Waybill) -> None:
-    """Keep the parcel's label. A repeated answer changes nothing; one with another number replaces it, and it waits
-    to be printed again."""
-    held = session.get(LabelRow, shipment.id, with_for_update=True)
-    fresh = {
-        "content": waybill.label,
-        "kind": waybill.label_kind,
-        "waybill_no": waybill.waybill_no,
-        "stored_at": utc_now(),
-    }
-    if held is None:
-        session.execute(rt.database.insert_new(LabelRow), {"shipment_id": shipment.id, **fresh})
-    elif held.waybill_no != waybill.waybill_no:
-        for name, value in (fresh | {"printed_at": None, "emptied_at": None}).items():
-            setattr(held, name, value)
 
 
 def find_labels(rt: Runtime, wanted: LabelFilter, *, after: int = 0, limit: int = BATCH) -> list[LabelLine]:
@@ -142,21 +125,6 @@ def print_labels(
 def sort_lines(lines: Collection[LabelLine], sort: str) -> list[LabelLine]:
     """`sku`: parcels of one kind of goods first, the same ones together; `route`: province, city, courier; `time`."""
     return sorted(lines, key=SORTS[sort])
-
-
-def empty_old_labels(rt: Runtime, batch: int = 500) -> int:
-    """Forget the contents of labels that are older than the retention time; their counts stay. Returns how many."""
-    before = utc_now() - timedelta(days=rt.settings.labels_keep_days)
-    total = 0
-    while True:
-        with rt.database.writing() as session:
-            old = select(LabelRow.shipment_id).where(LabelRow.emptied_at.is_(None), LabelRow.stored_at < before)
-            ids = list(session.execute(old.order_by(LabelRow.stored_at).limit(batch)).scalars())
-            emptied = {"content": "", "emptied_at": utc_now()}
-            session.execute(update(LabelRow).where(LabelRow.shipment_id.in_(ids)).values(emptied))
-        total += len(ids)
-        if len(ids) < batch:
-            return total
 
 
 def _by_sku(line: LabelLine) -> tuple[Any, ...]:

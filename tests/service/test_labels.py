@@ -23,17 +23,16 @@ from sync.db.migrate import _config, migrate
 from sync.db.models import AuditRow, LabelRow, OrderLineRow, ShipmentRow, WaybillAliasRow
 from sync.metrics import Counters
 from sync.runtime import Runtime
+from sync.services.keep_labels import empty_old_labels, store_label
 from sync.services.label_pdf import MOST_PAGES, UnreadableLabel, read_pages, write_pdf
 from sync.services.labels import (
     NoSuchLabel,
     Sheet,
     Wanted,
     count_waiting,
-    empty_old_labels,
     find_labels,
     print_labels,
     print_waiting,
-    store_label,
     view_label,
 )
 from sync.settings_labels import Paper, parse_papers

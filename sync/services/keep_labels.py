@@ -1,0 +1,48 @@
+"""Labels kept: stored once a parcel, and emptied when they are old.
+
+Printing is apart, so that workers never load what reads PDF and pictures.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from mappings.model import Waybill
+from sync.clock import utc_now
+from sync.db.models import LabelRow, ShipmentRow
+from sync.runtime import Runtime
+
+
+def store_label(rt: Runtime, session: Session, shipment: ShipmentRow, waybill: Waybill) -> None:
+    """Keep the parcel's label. A repeated answer changes nothing; one with another number replaces it, and it waits
+    to be printed again."""
+    held = session.get(LabelRow, shipment.id, with_for_update=True)
+    fresh = {
+        "content": waybill.label,
+        "kind": waybill.label_kind,
+        "waybill_no": waybill.waybill_no,
+        "stored_at": utc_now(),
+    }
+    if held is None:
+        session.execute(rt.database.insert_new(LabelRow), {"shipment_id": shipment.id, **fresh})
+    elif held.waybill_no != waybill.waybill_no:
+        for name, value in (fresh | {"printed_at": None, "emptied_at": None}).items():
+            setattr(held, name, value)
+
+
+def empty_old_labels(rt: Runtime, batch: int = 500) -> int:
+    """Forget the contents of labels that are older than the retention time; their counts stay. Returns how many."""
+    before = utc_now() - timedelta(days=rt.settings.labels_keep_days)
+    total = 0
+    while True:
+        with rt.database.writing() as session:
+            old = select(LabelRow.shipment_id).where(LabelRow.emptied_at.is_(None), LabelRow.stored_at < before)
+            ids = list(session.execute(old.order_by(LabelRow.stored_at).limit(batch)).scalars())
+            emptied = {"content": "", "emptied_at": utc_now()}
+            session.execute(update(LabelRow).where(LabelRow.shipment_id.in_(ids)).values(emptied))
+        total += len(ids)
+        if len(ids) < batch:
+            return total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -62,10 +62,13 @@ _SHOPS = 64
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all orders of a shop share, read once a sweep."""
+    """What all orders of a shop share, read once a sweep; `regions` and `is_divided` (whether a city has districts)
+    remember what was asked for."""
 
     cod_pay_ids: frozenset[int]
     shipping_codes: Mapping[int, str]
+    regions: dict[int, str] = field(default_factory=dict)
+    is_divided: dict[int, bool] = field(default_factory=dict)
 
 
 def read_desk(connection: Connection, tables: EcshopTables) -> Desk:
@@ -184,8 +187,8 @@ def gather(connection: Connection, tables: EcshopTables, desk: Desk, orders: Seq
     all_lines = [line for some in lines.values() for line in some]
     all_items = [item for some in notes.values() for note in some for item in note.goods]
     goods, products, packages = read_catalogue(connection, tables, all_lines, all_items)
-    regions = _regions(connection, tables, orders)
-    cities = _cities_with_districts(connection, tables, orders)
+    _learn_regions(connection, tables, desk, orders)
+    cities = frozenset(city for city, is_divided in list(desk.is_divided.items()) if is_divided)
     group_buys = _settled_group_buys(connection, tables, orders)
     for order in orders:
         yield OrderRows(
@@ -195,7 +198,7 @@ def gather(connection: Connection, tables: EcshopTables, desk: Desk, orders: Seq
             goods=goods,
             products=products,
             packages=packages,
-            regions=regions,
+            regions=desk.regions,
             cities_with_districts=cities,
             shipping_codes=desk.shipping_codes,
             cod_pay_ids=desk.cod_pay_ids,
@@ -248,15 +251,14 @@ def read_notes(
     }
 
 
-def _regions(connection: Connection, tables: EcshopTables, orders: Sequence[Row]) -> dict[int, str]:
-    ids = {order[level] for order in orders for level in ("province", "city", "district")}
+def _learn_regions(connection: Connection, tables: EcshopTables, desk: Desk, orders: Sequence[Row]) -> None:
+    """Ask for the names, and the cities' districts, that the desk does not know yet."""
+    ids = {order[level] for order in orders for level in ("province", "city", "district")} - {0} - desk.regions.keys()
     rows = _by_id(connection, tables.region, ("region_id", "region_name"), "region_id", ids)
-    return {region_id: row["region_name"] for region_id, row in rows.items()}
-
-
-def _cities_with_districts(connection: Connection, tables: EcshopTables, orders: Sequence[Row]) -> frozenset[int]:
-    cities = {order["city"] for order in orders} - {0}
-    return frozenset(connection.scalars(_select_cities(tables), {"ids": [*cities]})) if cities else frozenset()
+    desk.regions.update((region_id, row["region_name"]) for region_id, row in rows.items())
+    cities = {order["city"] for order in orders} - {0} - desk.is_divided.keys()
+    divided = set(connection.scalars(_select_cities(tables), {"ids": [*cities]})) if cities else set()
+    desk.is_divided.update((city, city in divided) for city in cities)
 
 
 @lru_cache(maxsize=_SHOPS)

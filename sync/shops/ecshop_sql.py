@@ -40,6 +40,8 @@ from sync.shops.ecshop_write import Writer
 from sync.shops.port import Finding, Standing, Unreadable
 
 UNUSUAL_EVERY_S = 600.0
+DESK_KEPT_S = 60.0
+"""So long a look at one order may trust the names of regions and couriers that an earlier look has read."""
 
 
 class EcshopSqlShop:
@@ -54,6 +56,8 @@ class EcshopSqlShop:
         self._database = ShopDatabase(name, self._settings.url)
         self._unusual_ids: list[int] = []
         self._unusual_at = -UNUSUAL_EVERY_S
+        self._desk: Desk | None = None
+        self._desk_at = -DESK_KEPT_S
 
     def read_open(self, now: datetime) -> Iterator[Order | Unreadable]:
         """All orders of the three open queues in pages; no connection is held while the caller works on a page."""
@@ -66,9 +70,7 @@ class EcshopSqlShop:
         """One order as `read_open` would give it, or None when it is in no open queue."""
         if not shop_order_id.isdecimal():
             return None
-        with self._database.reading() as connection:
-            desk = read_desk(connection, self._tables)
-        rows = next(iter(self._gather(desk, [int(shop_order_id)])), None)
+        rows = next(iter(self._gather(self._kept_desk(), [int(shop_order_id)])), None)
         floor = self._settings.stored_floor
         is_history = isinstance(rows, OrderRows) and floor is not None and rows.order["add_time"] < floor
         return None if rows is None or is_history else self._judge(rows, now)
@@ -186,10 +188,20 @@ class EcshopSqlShop:
     def _pages(self) -> Iterator[list[OrderRows | Unreadable]]:
         size = self._settings.page_size
         with self._database.reading() as connection:
-            desk = read_desk(connection, self._tables)
+            desk = self._read_desk(connection)
             ids = sorted({*self._find(connection, desk, USUAL_STATES), *self._find_unusual(connection, desk)})
         for start in range(0, len(ids), size):
             yield self._gather(desk, ids[start : start + size])
+
+    def _kept_desk(self) -> Desk:
+        if self._desk is not None and time.monotonic() - self._desk_at < DESK_KEPT_S:
+            return self._desk
+        with self._database.reading() as connection:
+            return self._read_desk(connection)
+
+    def _read_desk(self, connection: Connection) -> Desk:
+        self._desk, self._desk_at = read_desk(connection, self._tables), time.monotonic()
+        return self._desk
 
     def _gather(self, desk: Desk, order_ids: Sequence[int]) -> list[OrderRows | Unreadable]:
         def read(some: Sequence[int]) -> list[OrderRows | Unreadable]:

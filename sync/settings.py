@@ -1,22 +1,19 @@
 """Settings: read once from the environment into a frozen value; every problem is reported at once, by name.
 
-Every name may carry `_FILE` instead, naming a file that holds the value. `ECSYNC_ENV_FILE` names a file of
-`NAME=value` lines that is read first; the environment wins over it.
+`ECSYNC_ENV_FILE` names a file of `NAME=value` lines that is read first; the environment wins over it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from environs import EnvError, FileAwareEnv
 
 from mappings.connector import Setting, Spec
 from mappings.distance import TravelTimes, parse_travel_times
@@ -26,8 +23,18 @@ from mappings.routing_rules import parse_routing
 from mappings.wire import parse_base_url
 from sync.clock import BusinessClock, parse_clock
 from sync.registry import UnknownConnector, load_connector
-from sync.secrets_box import KEY, PREFIX, open_secret
 from sync.settings_labels import DEFAULT_PAPER, check_papers
+from sync.settings_reader import (
+    Reader,
+    check_broker,
+    check_database,
+    check_token,
+    one_of,
+    parse_count,
+    parse_names,
+    parse_seconds,
+    parse_seconds_or_never,
+)
 from sync.settings_stock import StockSettings, read_stock_settings, stock_problems
 
 DEFAULT_DATABASE = "sqlite:///var/ecsync.db"
@@ -132,102 +139,12 @@ class Settings:
         return wanted[0] if len(wanted) == 1 else None
 
 
-class _Reader:
-    """Reads variables, remembers which it read and what was wrong with them."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = dict(environ)
-        self.env = FileAwareEnv(strip_whitespace=True)
-        self.env._environ = self.environ
-        self.problems: dict[str, str] = {}
-        self.known: set[str] = set()
-        self.keys = self.get(KEY, default="")
-
-    def get(self, name: str, parse: Callable[[str], Any] = str, default: Any = None, *, required: bool = False) -> Any:
-        self.known |= {name, f"{name}_FILE"}
-        try:
-            text = self.env.str(name, None)
-            if text is None or text == "":
-                if required:
-                    self.problems[name] = "is required and not set"
-                return default
-            return parse(open_secret(text, self.keys) if text.startswith(PREFIX) else text)
-        except (ValueError, EnvError) as problem:
-            self.problems[name] = str(problem)
-            return default
-
-    def unknown(self) -> set[str]:
-        """Variables with our prefix that nothing reads: typing mistakes that would silently do nothing."""
-        return {name for name in self.environ if name.startswith("ECSYNC_") and name not in self.known}
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number of seconds") from None
-    if value <= 0:
-        raise ValueError(f"{text} is not more than 0 seconds")
-    return value
-
-
-def _seconds_or_never(text: str) -> float:
-    return 0.0 if text == "0" else _seconds(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def _token(text: str) -> str:
-    if len(text) < 16:
-        raise ValueError("has fewer than 16 characters; make one with: openssl rand -hex 24")
-    return text
-
-
-def _database(text: str) -> str:
-    scheme = text.partition("://")[0]
-    if scheme in ("postgresql", "postgres"):
-        raise ValueError("write postgresql+psycopg2://…: plain postgresql:// means another driver")
-    if scheme not in ("sqlite", "postgresql+psycopg2"):
-        raise ValueError(f"{scheme!r} is no database we run on; use postgresql+psycopg2:// or sqlite:///")
-    return text
-
-
-def _broker(text: str) -> str:
-    scheme = urlsplit(text).scheme
-    if scheme not in ("redis", "rediss", "amqp", "amqps", "pyamqp", "memory"):
-        raise ValueError(f"{scheme!r} is no broker we run on; use redis:// or amqp://")
-    return text
-
-
-def _names(text: str) -> tuple[str, ...]:
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    for part in parts:
-        if not part.replace("_", "").isalnum():
-            raise ValueError(f"{part!r} may hold letters, digits and _ only")
-    if len(set(parts)) != len(parts):
-        raise ValueError("a name is listed twice")
-    return parts
-
-
-def _read_setting(reader: _Reader, prefix: str, setting: Setting) -> Any:
+def _read_setting(reader: Reader, prefix: str, setting: Setting) -> Any:
     name = f"{prefix}{setting.name.upper()}"
     return reader.get(name, setting.parse, setting.default, required=setting.required)
 
 
-def _read_peer(reader: _Reader, kind: str, name: str) -> PeerSettings | None:
+def _read_peer(reader: Reader, kind: str, name: str) -> PeerSettings | None:
     prefix = f"ECSYNC_{kind.upper()}_{name.upper()}_"
     fallback = "ecshop_sql" if kind == "shop" else name
     connector = reader.get(f"{prefix}CONNECTOR", default=fallback)
@@ -249,19 +166,19 @@ def _read_peer(reader: _Reader, kind: str, name: str) -> PeerSettings | None:
         connector=connector,
         spec=spec,
         config=config,
-        rate_per_s=reader.get(f"{prefix}RATE_PER_S", _seconds, spec.rate_per_s),
-        read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", _seconds, spec.read_timeout_s),
-        stock=read_stock_settings(reader.get, _seconds_or_never, prefix) if kind == "shop" else StockSettings(),
+        rate_per_s=reader.get(f"{prefix}RATE_PER_S", parse_seconds, spec.rate_per_s),
+        read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", parse_seconds, spec.read_timeout_s),
+        stock=read_stock_settings(reader, prefix) if kind == "shop" else StockSettings(),
     )
 
 
-def _read_peers(reader: _Reader, kind: str, variable: str) -> tuple[PeerSettings, ...]:
-    wanted: tuple[str, ...] = reader.get(variable, _names, (), required=True) or ()
+def _read_peers(reader: Reader, kind: str, variable: str) -> tuple[PeerSettings, ...]:
+    wanted: tuple[str, ...] = reader.get(variable, parse_names, (), required=True) or ()
     read = (_read_peer(reader, kind, name) for name in wanted)
     return tuple(peer for peer in read if peer is not None)
 
 
-def _read_consignor(reader: _Reader) -> Consignor:
+def _read_consignor(reader: Reader) -> Consignor:
     def text(name: str, *, required: bool = True) -> str:
         return str(reader.get(f"ECSYNC_SENDER_{name}", default="", required=required))
 
@@ -279,13 +196,13 @@ def _read_consignor(reader: _Reader) -> Consignor:
     )
 
 
-def _read_routing(reader: _Reader) -> Routing:
-    carriers: tuple[str, ...] = reader.get("ECSYNC_CARRIERS", _names, (), required=True) or ()
+def _read_routing(reader: Reader) -> Routing:
+    carriers: tuple[str, ...] = reader.get("ECSYNC_CARRIERS", parse_names, (), required=True) or ()
     routing: Routing | None = reader.get("ECSYNC_ROUTING", partial(parse_routing, carriers=carriers))
     return routing or Routing()
 
 
-def _read_clock(reader: _Reader, environment: str) -> BusinessClock:
+def _read_clock(reader: Reader, environment: str) -> BusinessClock:
     clock: BusinessClock = reader.get("ECSYNC_SANDBOX_CLOCK", parse_clock, BusinessClock())
     if clock.speed != 1 and environment != "sandbox":
         reader.problems["ECSYNC_SANDBOX_CLOCK"] = "is for ECSYNC_ENVIRONMENT=sandbox only; remove it"
@@ -294,52 +211,8 @@ def _read_clock(reader: _Reader, environment: str) -> BusinessClock:
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read and check every setting; raises SettingsError with all problems at once."""
-    reader = _Reader(_with_env_file(environ))
-    get = reader.get
-    environment = get("ECSYNC_ENVIRONMENT", _one_of("production", "sandbox"), "production")
-    broker = get("ECSYNC_BROKER_URL", _broker, DEFAULT_BROKER)
-    settings = Settings(
-        environment=environment,
-        database_url=get("ECSYNC_DATABASE_URL", _database, DEFAULT_DATABASE),
-        broker_url=broker,
-        limits_url=get("ECSYNC_LIMITS_URL", default=broker if broker.startswith("redis") else "memory://"),
-        shops=_read_peers(reader, "shop", "ECSYNC_SHOPS"),
-        carriers=_read_peers(reader, "carrier", "ECSYNC_CARRIERS"),
-        erps=_read_peers(reader, "erp", "ECSYNC_ERPS"),
-        consignor=_read_consignor(reader),
-        clock=_read_clock(reader, environment),
-        ship_on=get("ECSYNC_SHIP_ON", _one_of("picked_up", "waybill"), "picked_up"),
-        retry_attempts=get("ECSYNC_RETRY_ATTEMPTS", _count, 3),
-        retry_delay_s=get("ECSYNC_RETRY_DELAY_S", _seconds, 5.0),
-        lease_s=get("ECSYNC_LEASE_S", _seconds, 60.0),
-        requeue_after_s=get("ECSYNC_REQUEUE_AFTER_S", _seconds, 10.0),
-        poll_interval_s=get("ECSYNC_POLL_INTERVAL_S", _seconds, 60.0),
-        relay_interval_s=get("ECSYNC_RELAY_INTERVAL_S", _seconds, 1.0),
-        pickup_sweep_interval_s=get("ECSYNC_PICKUP_SWEEP_INTERVAL_S", _seconds, 300.0),
-        reconcile_interval_s=get("ECSYNC_RECONCILE_INTERVAL_S", _seconds, 60.0),
-        stale_pickup_after_s=get("ECSYNC_STALE_PICKUP_AFTER_S", _seconds, 48 * 3600.0),
-        still_after_s=get("ECSYNC_STILL_AFTER_S", _seconds, 72 * 3600.0),
-        undelivered_after=get("ECSYNC_UNDELIVERED_AFTER", parse_travel_times, TravelTimes()),
-        reconcile_parcels_after_s=get("ECSYNC_RECONCILE_PARCELS_AFTER_S", _seconds, 24 * 3600.0),
-        stock_full_interval_s=get("ECSYNC_STOCK_FULL_INTERVAL_S", _seconds, 24 * 3600.0),
-        stock_history_days=get("ECSYNC_STOCK_HISTORY_DAYS", _count, 90),
-        review_delay_s=get("ECSYNC_REVIEW_DELAY_S", _seconds, 72 * 3600.0),
-        receive_after_s=get("ECSYNC_RECEIVE_AFTER_S", _seconds_or_never, 0.0),
-        breaker_failures=get("ECSYNC_BREAKER_FAILURES", _count, 5),
-        breaker_probe_s=get("ECSYNC_BREAKER_PROBE_S", _seconds, 10.0),
-        routing=_read_routing(reader),
-        failover_after_s=get("ECSYNC_FAILOVER_AFTER_S", _seconds_or_never, 600.0),
-        review_channel=get("ECSYNC_REVIEW_CHANNEL", default=""),
-        service_channel=get("ECSYNC_SERVICE_CHANNEL", default=""),
-        callback_token=get("ECSYNC_CALLBACK_TOKEN", default=""),
-        public_url=get("ECSYNC_PUBLIC_URL", parse_base_url, ""),
-        api_token=get("ECSYNC_API_TOKEN", _token, ""),
-        labels_keep_days=get("ECSYNC_LABELS_KEEP_DAYS", _count, 90),
-        labels_paper=get("ECSYNC_LABELS_PAPER", check_papers, DEFAULT_PAPER),
-        callback_max_bytes=get("ECSYNC_CALLBACK_MAX_BYTES", _count, 1_000_000),
-        metrics_dir=get("ECSYNC_METRICS_DIR", default=""),
-        startup_wait_s=get("ECSYNC_STARTUP_WAIT_S", _seconds, 60.0),
-    )
+    reader = Reader(_with_env_file(environ))
+    settings = _read_all(reader)
     _refuse_unknown(reader)
     erp_names = tuple(erp.name for erp in settings.erps)
     reader.problems |= _unguarded(settings) | _unfollowed(settings)
@@ -347,6 +220,55 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
+
+
+def _read_all(reader: Reader) -> Settings:
+    """Every setting, one a line; what is wrong with any of them stands in the reader's problems."""
+    get = reader.get
+    environment = get("ECSYNC_ENVIRONMENT", one_of("production", "sandbox"), "production")
+    broker = get("ECSYNC_BROKER_URL", check_broker, DEFAULT_BROKER)
+    return Settings(
+        environment=environment,
+        database_url=get("ECSYNC_DATABASE_URL", check_database, DEFAULT_DATABASE),
+        broker_url=broker,
+        limits_url=get("ECSYNC_LIMITS_URL", default=broker if broker.startswith("redis") else "memory://"),
+        shops=_read_peers(reader, "shop", "ECSYNC_SHOPS"),
+        carriers=_read_peers(reader, "carrier", "ECSYNC_CARRIERS"),
+        erps=_read_peers(reader, "erp", "ECSYNC_ERPS"),
+        consignor=_read_consignor(reader),
+        clock=_read_clock(reader, environment),
+        ship_on=get("ECSYNC_SHIP_ON", one_of("picked_up", "waybill"), "picked_up"),
+        retry_attempts=get("ECSYNC_RETRY_ATTEMPTS", parse_count, 3),
+        retry_delay_s=get("ECSYNC_RETRY_DELAY_S", parse_seconds, 5.0),
+        lease_s=get("ECSYNC_LEASE_S", parse_seconds, 60.0),
+        requeue_after_s=get("ECSYNC_REQUEUE_AFTER_S", parse_seconds, 10.0),
+        poll_interval_s=get("ECSYNC_POLL_INTERVAL_S", parse_seconds, 60.0),
+        relay_interval_s=get("ECSYNC_RELAY_INTERVAL_S", parse_seconds, 1.0),
+        pickup_sweep_interval_s=get("ECSYNC_PICKUP_SWEEP_INTERVAL_S", parse_seconds, 300.0),
+        reconcile_interval_s=get("ECSYNC_RECONCILE_INTERVAL_S", parse_seconds, 60.0),
+        stale_pickup_after_s=get("ECSYNC_STALE_PICKUP_AFTER_S", parse_seconds, 48 * 3600.0),
+        still_after_s=get("ECSYNC_STILL_AFTER_S", parse_seconds, 72 * 3600.0),
+        undelivered_after=get("ECSYNC_UNDELIVERED_AFTER", parse_travel_times, TravelTimes()),
+        reconcile_parcels_after_s=get("ECSYNC_RECONCILE_PARCELS_AFTER_S", parse_seconds, 24 * 3600.0),
+        stock_full_interval_s=get("ECSYNC_STOCK_FULL_INTERVAL_S", parse_seconds, 24 * 3600.0),
+        stock_history_days=get("ECSYNC_STOCK_HISTORY_DAYS", parse_count, 90),
+        review_delay_s=get("ECSYNC_REVIEW_DELAY_S", parse_seconds, 72 * 3600.0),
+        receive_after_s=get("ECSYNC_RECEIVE_AFTER_S", parse_seconds_or_never, 0.0),
+        breaker_failures=get("ECSYNC_BREAKER_FAILURES", parse_count, 5),
+        breaker_probe_s=get("ECSYNC_BREAKER_PROBE_S", parse_seconds, 10.0),
+        routing=_read_routing(reader),
+        failover_after_s=get("ECSYNC_FAILOVER_AFTER_S", parse_seconds_or_never, 600.0),
+        review_channel=get("ECSYNC_REVIEW_CHANNEL", default=""),
+        service_channel=get("ECSYNC_SERVICE_CHANNEL", default=""),
+        callback_token=get("ECSYNC_CALLBACK_TOKEN", default=""),
+        public_url=get("ECSYNC_PUBLIC_URL", parse_base_url, ""),
+        api_token=get("ECSYNC_API_TOKEN", check_token, ""),
+        labels_keep_days=get("ECSYNC_LABELS_KEEP_DAYS", parse_count, 90),
+        labels_paper=get("ECSYNC_LABELS_PAPER", check_papers, DEFAULT_PAPER),
+        callback_max_bytes=get("ECSYNC_CALLBACK_MAX_BYTES", parse_count, 1_000_000),
+        metrics_dir=get("ECSYNC_METRICS_DIR", default=""),
+        startup_wait_s=get("ECSYNC_STARTUP_WAIT_S", parse_seconds, 60.0),
+    )
 
 
 def _unfollowed(settings: Settings) -> dict[str, str]:
@@ -386,7 +308,7 @@ OUTSIDE = (
 """Variables that other rooms read: the supervisor, gunicorn, the tests, the benchmark."""
 
 
-def _refuse_unknown(reader: _Reader) -> None:
+def _refuse_unknown(reader: Reader) -> None:
     for name in reader.unknown():
         if name in OUTSIDE or name.startswith("ECSYNC_TEST_"):
             continue
@@ -395,7 +317,7 @@ def _refuse_unknown(reader: _Reader) -> None:
 
 def read_secrets_key(environ: Mapping[str, str]) -> str:
     """`ECSYNC_SECRETS_KEY` alone, wherever it is given; empty when it is not. Raises SettingsError."""
-    return str(_Reader(_with_env_file(environ)).keys)
+    return str(Reader(_with_env_file(environ)).keys)
 
 
 def _with_env_file(environ: Mapping[str, str]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from sync.settings_reader import Reader, parse_seconds_or_never
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,11 @@ class StockSettings:
     most_lowered_percent: int = 50
 
 
-def read_stock_settings(get: Callable[..., Any], seconds: Callable[[str], float], prefix: str) -> StockSettings:
-    """Read one shop's; `get` reports what is wrong by the variable's name."""
-    default = StockSettings()
+def read_stock_settings(reader: Reader, prefix: str) -> StockSettings:
+    """Those of one shop, whose variables begin with `prefix`."""
+    get, default = reader.get, StockSettings()
     return StockSettings(
-        interval_s=get(f"{prefix}STOCK_INTERVAL_S", seconds, default.interval_s),
+        interval_s=get(f"{prefix}STOCK_INTERVAL_S", parse_seconds_or_never, default.interval_s),
         erp=get(f"{prefix}STOCK_ERP", default=default.erp),
         warehouses=get(f"{prefix}STOCK_WAREHOUSES", _names, default.warehouses),
         safety=get(f"{prefix}STOCK_SAFETY", _pieces, default.safety),

@@ -14,6 +14,7 @@ from sync import settings as settings_module
 from sync.cli import main
 from sync.registry import KINDS, load_connector, names
 from sync.settings import OUTSIDE, read_settings
+from sync.settings_reader import Reader
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -104,18 +105,15 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
     """Every variable that the settings read, with its default and whether it is required."""
     found: dict[str, tuple[Any, bool]] = {}
 
-    class Remembering(settings_module._Reader):
+    class Remembering(Reader):
         def get(self, name: str, parse: Any = str, default: Any = None, *, required: bool = False) -> Any:
             found.setdefault(name, (default, required))
             return super().get(name, parse, default, required=required)
 
-    original = settings_module._Reader
-    settings_module._Reader = Remembering  # type: ignore[misc]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings_module, "Reader", Remembering)
         for least in (LEAST, BY_PLUGIN, BY_SF, BY_KUAIDI100, BY_HAND):
             read_settings(least)
-    finally:
-        settings_module._Reader = original  # type: ignore[misc]
     return found
 
 

@@ -43,10 +43,10 @@ def find_reason(text: str, reasons: Iterable[Reason]) -> Verdict | None:
     return next((reason.verdict for reason in reasons if reason.pattern.search(text)), None)
 
 
-def unmapped_result(carrier: str, package: str, area: str, result_code: str, text: str) -> UnmappedError:
+def unmapped_result(code: str, carrier: str, package: str, result_code: str, text: str) -> UnmappedError:
     """The error of a code that no table holds, with the line to add to the package's `results.toml`."""
     return UnmappedError(
-        f"{area}.result_unmapped",
+        code,
         f"{carrier} answered with a code nobody mapped",
         hint=f'Add to {path_of(package, "results.toml")} under [result]: {result_code} = {{ class = "…" }}',
         peer_code=result_code,

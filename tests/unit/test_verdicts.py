@@ -29,7 +29,7 @@ def test_the_first_wording_that_fits_decides(text: str, verdict: Verdict | None)
 
 
 def test_a_code_that_nobody_mapped_comes_with_the_line_to_add() -> None:
-    error = unmapped_result("SF", "mappings.carriers.sf", "sf.waybill", "9999", "说明")
+    error = unmapped_result("sf.waybill.result_unmapped", "SF", "mappings.carriers.sf", "9999", "说明")
     assert (error.code, error.peer_code, error.peer_text) == ("sf.waybill.result_unmapped", "9999", "说明")
     assert error.hint == 'Add to mappings/carriers/sf/results.toml under [result]: 9999 = { class = "…" }'
     assert error.message == f"SF answered with a code nobody mapped. {error.hint}"

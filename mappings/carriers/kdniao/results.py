@@ -75,13 +75,13 @@ def error_of(
     `one_kind_only`: a plan or balance that is missing concerns this kind of call, and KDNiao is well for others; a used
     quota always does.
     """
-    text = reason[:200]
+    code, text = f"{area}.{verdict.code}", reason[:200]
     if verdict.cls == "unmapped":
-        return unmapped_result("KDNiao", __package__, area, result_code, text)
+        return unmapped_result(code, "KDNiao", __package__, result_code, text)
     unknown: type[PeerError] = UncertainError if changes_peer else TransientError
     error = _ERRORS.get(verdict.cls, unknown)
     message = _MESSAGES.get(verdict.code) or _MESSAGES.get(verdict.cls, "KDNiao failed for a reason nobody mapped")
-    made = error(f"{area}.{verdict.code}", message, peer_code=result_code, peer_text=text)
+    made = error(code, message, peer_code=result_code, peer_text=text)
     is_quota = verdict.code == "quota_used"
     made.peer_is_well = is_quota or (one_kind_only and verdict.code in ("no_plan", "balance_used"))
     if is_quota and isinstance(made, TransientError):

@@ -73,13 +73,13 @@ def error_of(verdict: Verdict, area: str, answer: Answer, *, changes_peer: bool 
 
     A failure of theirs is uncertain for a call that changes the peer: the courier's system may have taken the order.
     """
-    text = answer.message[:200]
+    code, text = f"{area}.{verdict.code}", answer.message[:200]
     if verdict.cls == "unmapped":
-        return unmapped_result("Kuaidi100", __package__, area, answer.code, text)
+        return unmapped_result(code, "Kuaidi100", __package__, answer.code, text)
     failed: type[PeerError] = UncertainError if changes_peer else TransientError
     error = ERRORS.get(verdict.cls, failed)
     message = _MESSAGES.get(verdict.cls, "Kuaidi100 failed for a reason nobody mapped")
-    return error(f"{area}.{verdict.code}", message, peer_code=answer.code, peer_text=text)
+    return error(code, message, peer_code=answer.code, peer_text=text)
 
 
 def contradicts(answer: Answer, verdict: Verdict) -> bool:

@@ -46,7 +46,7 @@ def error_of(verdict: Verdict, area: str, result_code: str, text: str, *, change
     """
     code, said = f"{area}.{verdict.code}", text[:200]
     if verdict.cls == "unmapped":
-        return unmapped_result("SF", __package__, area, result_code, said)
+        return unmapped_result(code, "SF", __package__, result_code, said)
     if verdict.cls == "transient" or (verdict.cls in ("unclear", "inspect") and not changes_peer):
         wait_s = verdict.retry_after_s
         busy = TransientError(code, verdict.say, peer_code=result_code, peer_text=said, retry_after_s=wait_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,7 @@ class AnswerForm:
         if reply.status in (204, 404):
             return None
         check_status(reply, CODE, changes_peer=False)
-        answer = _read_json(reply)
+        answer = read_json(reply, CODE)
         if isinstance(answer, dict):
             self._check_success(answer, reply, changes_peer=False)
         held = pick(answer, self.find_field) if self.find_field else answer
@@ -48,9 +49,11 @@ class AnswerForm:
         documents = held if isinstance(held, list) else [held]
         mine = [document for document in documents if self._is_mine(document, external_ref)]
         if len(mine) > 1:
-            raise _look("found_twice", "The ERP holds this order more than once: cancel the surplus there", reply)
+            message = "The ERP holds this order more than once: cancel the surplus there"
+            raise for_a_person(f"{CODE}.found_twice", message, reply)
         if not mine:
-            raise _look("found_other", "The look-up answered with something else: check find_path, find_field", reply)
+            message = "The look-up answered with something else: check find_path, find_field"
+            raise for_a_person(f"{CODE}.found_other", message, reply)
         return ErpDocument(_number(pick(mine[0], self.find_erp_no_field)), external_ref, adopted=True)
 
     def _is_mine(self, document: object, external_ref: str) -> bool:
@@ -73,6 +76,24 @@ class AnswerForm:
             raise PermanentError(f"{CODE}.rejected", message, peer_code=str(value)[:50], peer_text=text)
 
 
+def read_json(reply: HttpReply, code: str, *, parse_float: Callable[[str], object] = float) -> Any:
+    """What a look-up answered, of whatever shape. Raises TransientError when it is no JSON: asking again is safe."""
+    try:
+        return json.loads(reply.text(), parse_float=parse_float)
+    except (ValueError, RecursionError):
+        raise TransientError(
+            f"{code}.garbled",
+            "The reply is not the protocol's JSON",
+            peer_code=str(reply.status),
+            peer_text=reply.text()[:200],
+        ) from None
+
+
+def for_a_person(code: str, message: str, reply: HttpReply) -> PermanentError:
+    """An error with the answer beside it, for whoever must look into the ERP or the settings."""
+    return PermanentError(code, message, peer_code=str(reply.status), peer_text=reply.text()[:200])
+
+
 def pick(value: object, path: str) -> Any:
     """What stands at a dotted path, or MISSING."""
     for name in path.split("."):
@@ -86,19 +107,3 @@ def _number(value: object) -> str:
     """A document number as text: numbers come as JSON string or integer, anything else is none."""
     is_number = isinstance(value, (str, int)) and not isinstance(value, bool)
     return str(value).strip() if is_number else ""
-
-
-def _read_json(reply: HttpReply) -> Any:
-    try:
-        return json.loads(reply.text())
-    except (ValueError, RecursionError):
-        raise TransientError(
-            f"{CODE}.garbled",
-            "The reply is not the protocol's JSON",
-            peer_code=str(reply.status),
-            peer_text=reply.text()[:200],
-        ) from None
-
-
-def _look(code: str, message: str, reply: HttpReply) -> PermanentError:
-    return PermanentError(f"{CODE}.{code}", message, peer_code=str(reply.status), peer_text=reply.text()[:200])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mappings.connector import Setting
-from mappings.erps.generic_rest.reply import MISSING, pick
+from mappings.erps.generic_rest.reply import MISSING, for_a_person, pick, read_json
 from mappings.erps.generic_rest.settings import SuccessRule, one_of, parse_path
 from mappings.errors import PermanentError, TransientError
 from mappings.model import StockFigure
@@ -171,12 +170,12 @@ class StockForm:
         if reply.status == 204:
             return []
         check_status(reply, CODE, changes_peer=False)
-        answer = _read_json(reply)
+        answer = read_json(reply, CODE, parse_float=Decimal)
         self._check_success(answer, reply)
         rows = pick(answer, self.list_field) if self.list_field else answer
         if not isinstance(rows, list):
-            raise _look(
-                "list_missing",
+            raise for_a_person(
+                f"{CODE}.list_missing",
                 f"The answer holds no list at {self.list_field or 'its top'}: check STOCK_LIST_FIELD",
                 reply,
             )
@@ -194,7 +193,7 @@ class StockForm:
                 peer_text=reply.text()[:200],
             )
         if not self.success.accepts(value):
-            raise _look("rejected", "The ERP answered that it did not succeed", reply)
+            raise for_a_person(f"{CODE}.rejected", "The ERP answered that it did not succeed", reply)
 
     def _gather(self, rows: list[Any], found: dict[tuple[str, str], int]) -> None:
         for row in rows:
@@ -238,19 +237,3 @@ class StockForm:
                 "check STOCK_QUANTITY_FIELD and STOCK_RESERVED_FIELD",
             )
         return int(number.to_integral_value(ROUND_FLOOR))
-
-
-def _read_json(reply: HttpReply) -> Any:
-    try:
-        return json.loads(reply.text(), parse_float=Decimal)
-    except (ValueError, RecursionError):
-        raise TransientError(
-            f"{CODE}.garbled",
-            "The reply is not the protocol's JSON",
-            peer_code=str(reply.status),
-            peer_text=reply.text()[:200],
-        ) from None
-
-
-def _look(code: str, message: str, reply: HttpReply) -> PermanentError:
-    return PermanentError(f"{CODE}.{code}", message, peer_code=str(reply.status), peer_text=reply.text()[:200])

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 from sqlalchemy import URL
 
 from mappings.connector import Config, Setting, Spec
 from mappings.shops.ecshop import ReadRules
-from mappings.shops.ecshop.settings import SHARED, page_size_to, parse_offset, read_rules, stored_floor
+from mappings.shops.ecshop.settings import (
+    SHARED,
+    SharedSettings,
+    page_size_to,
+    parse_offset,
+    read_rules,
+    shared_values,
+    stored_floor,
+    with_defaults,
+)
 from sync.shops.ecshop_db import parse_dsn
 
 
@@ -38,17 +46,11 @@ SPEC = Spec(
 
 
 @dataclass(frozen=True, slots=True)
-class ShopSettings:
-    """The settings of one shop, all with a value."""
+class ShopSettings(SharedSettings):
+    """The settings of one shop."""
 
     url: URL
     prefix: str
-    environment: str
-    go_live: date | None
-    action_user: str
-    keep_stock: bool
-    grant_points: bool
-    page_size: int
     rules: ReadRules
 
     @property
@@ -59,16 +61,11 @@ class ShopSettings:
 
 def read_settings(name: str, config: Config) -> ShopSettings:
     """Fill what the config leaves out from the Spec's defaults."""
-    values = {setting.name: setting.default for setting in SPEC.settings} | dict(config)
+    values = with_defaults(SPEC, config)
     dsn = values["dsn"]
     return ShopSettings(
+        **shared_values(values),
         url=parse_dsn(dsn) if isinstance(dsn, str) else dsn,
         prefix=values["prefix"],
-        environment=values["environment"],
-        go_live=values["go_live"],
-        action_user=values["action_user"],
-        keep_stock=values["keep_stock"],
-        grant_points=values["grant_points"],
-        page_size=values["page_size"],
         rules=read_rules(name, values, values["utc_offset_s"]),
     )

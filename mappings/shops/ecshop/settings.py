@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from mappings.connector import Setting
+from mappings.connector import Config, Setting, Spec
 from mappings.shops.ecshop.rows import ReadRules
 from mappings.shops.ecshop.shipping import parse_shipper_map
 from mappings.shops.ecshop.times import to_stored
@@ -82,6 +83,28 @@ SHARED = (
     Setting("grant_points", "Grant members their points", "发放会员积分", default=True, parse=parse_bool),
 )
 """What decides how orders are read and written, however the shop is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSettings:
+    """What every way to a shop goes by, besides the rules: all with a value but `go_live`."""
+
+    environment: str
+    go_live: date | None
+    action_user: str
+    keep_stock: bool
+    grant_points: bool
+    page_size: int
+
+
+def with_defaults(spec: Spec, config: Config) -> dict[str, Any]:
+    """The config, and the Spec's defaults for what it leaves out."""
+    return {setting.name: setting.default for setting in spec.settings} | dict(config)
+
+
+def shared_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of SharedSettings out of a shop's settings."""
+    return {field.name: values[field.name] for field in fields(SharedSettings)}
 
 
 def read_rules(name: str, values: Mapping[str, Any], utc_offset_s: int) -> ReadRules:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 from mappings.connector import Config, Setting, Spec
 from mappings.shops.ecshop.rows import ReadRules
-from mappings.shops.ecshop.settings import SHARED, page_size_to, parse_offset, read_rules, stored_floor
+from mappings.shops.ecshop.settings import (
+    SHARED,
+    SharedSettings,
+    page_size_to,
+    parse_offset,
+    read_rules,
+    shared_values,
+    stored_floor,
+    with_defaults,
+)
 from mappings.wire import parse_base_url
 
 FILE = "ecsync.php"
@@ -50,18 +58,12 @@ SPEC = Spec(
 
 
 @dataclass(frozen=True, slots=True)
-class ApiSettings:
+class ApiSettings(SharedSettings):
     """The settings of one shop. Without `utc_offset_s` the shop is asked for it."""
 
     url: str
     key: str
     utc_offset_s: int | None
-    environment: str
-    go_live: date | None
-    action_user: str
-    keep_stock: bool
-    grant_points: bool
-    page_size: int
     config: Config
 
     def rules(self, name: str, utc_offset_s: int) -> ReadRules:
@@ -75,16 +77,11 @@ class ApiSettings:
 
 def read_settings(config: Config) -> ApiSettings:
     """Fill what the config leaves out from the Spec's defaults."""
-    values = {setting.name: setting.default for setting in SPEC.settings} | dict(config)
+    values = with_defaults(SPEC, config)
     return ApiSettings(
+        **shared_values(values),
         url=values["url"],
         key=values["key"],
         utc_offset_s=values["utc_offset_s"],
-        environment=values["environment"],
-        go_live=values["go_live"],
-        action_user=values["action_user"],
-        keep_stock=values["keep_stock"],
-        grant_points=values["grant_points"],
-        page_size=values["page_size"],
         config=values,
     )

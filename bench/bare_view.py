@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg2  # type: ignore[import-untyped]
+import psycopg2  # type: ignore[import-untyped]  # it comes without types
 from sqlalchemy import make_url
 
 from mappings.carriers.kdniao import KdniaoCarrier

@@ -50,6 +50,7 @@ def share_counters(directory: str) -> None:
     Path(directory).mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # read whenever a file is opened, not at import
     slots = _Slots(directory)
+    # prometheus_client left its function without types
     values.ValueClass = values.MultiProcessValue(process_identifier=slots.name)  # type: ignore[no-untyped-call]
 
 

@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings_or_exit()
     app = Flask("sync.web", static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_CONSOLE_BYTES
+    # Flask's documents ask for just this; to mypy wsgi_app is a method
     app.wsgi_app = Receiver(app.wsgi_app, process.install(app, settings))  # type: ignore[method-assign]
     for room in (health, metrics, console, labels, api):
         app.register_blueprint(room.blueprint)

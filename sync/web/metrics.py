@@ -48,6 +48,7 @@ class _SharedCounters(Collector):
 
     def collect(self) -> Iterable[Metric]:
         files = [str(path) for path in self._directory.glob("*.db") if path.stat().st_size]
+        # prometheus_client left its function without types
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged
 

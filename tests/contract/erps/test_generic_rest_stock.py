@@ -17,7 +17,7 @@ SINCE = datetime(2026, 11, 22, 12, 0, tzinfo=timezone(timedelta(hours=8)))
 NO_MORE = answer({"stock": []})
 
 
-def row(sku: str = "TEA-01", available: Any = 7, **more: Any) -> dict[str, Any]:
+def row(sku: str | None = "TEA-01", available: Any = 7, **more: Any) -> dict[str, Any]:
     return {"sku": sku, "available": available, **more}
 
 
@@ -102,6 +102,12 @@ def test_a_figure_becomes_whole_pieces_rounded_down(said: Any, pieces: int) -> N
     assert read(page(row(available=said)), NO_MORE) == (StockFigure("TEA-01", pieces),)
 
 
+def test_a_figure_is_read_digit_by_digit_so_that_none_becomes_the_next_whole_piece() -> None:
+    reply = HttpReply(200, body=b'{"stock": [{"sku": "TEA-01", "available": 6.99999999999999999999}]}')
+
+    assert read(reply, NO_MORE) == (StockFigure("TEA-01", 6),)
+
+
 @pytest.mark.parametrize("said", ["many", "", True, [], {}, "NaN", "Infinity", 10**12])
 def test_a_figure_that_is_no_number_is_never_guessed(said: Any) -> None:
     error = failure(erp().read_stock(None), page(row(available=said)))
@@ -112,7 +118,7 @@ def test_a_figure_that_is_no_number_is_never_guessed(said: Any) -> None:
 
 
 def test_what_the_erp_keeps_no_stock_of_is_left_out() -> None:
-    assert read(page(row("A", None), row("", 5), row(None, 5), row("B", 0)), NO_MORE) == (StockFigure("B", 0),)  # type: ignore[arg-type]
+    assert read(page(row("A", None), row("", 5), row(None, 5), row("B", 0)), NO_MORE) == (StockFigure("B", 0),)
 
 
 @pytest.mark.parametrize("broken", [{"available": 5}, {"sku": "A"}, {"sku": ["A"], "available": 5}, "A", 5, None])
@@ -159,6 +165,12 @@ def test_every_other_answer_has_its_class(reply: HttpReply, kind: type[Exception
     error = failure(erp().read_stock(None), reply)
 
     assert (type(error), error.code) == (kind, code)
+
+
+def test_who_must_look_sees_what_the_erp_answered() -> None:
+    error = failure(erp().read_stock(None), answer({"items": []}))
+
+    assert (error.peer_code, error.peer_text) == ("200", '{"items": []}')
 
 
 def test_a_failure_on_a_later_page_gives_no_half_of_the_figures() -> None:

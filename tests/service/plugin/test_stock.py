@@ -10,6 +10,7 @@ from mappings.model import StockChange
 from tests.service.plugin.php import Caller
 from tests.service.shop.yard import BLACK_CUP, CUP, NOW, PACKAGE, TEA, Yard, parcel_of, staff_note, the_order
 
+COLUMNS = ("sku", "goods_id", "product_id", "number", "unshipped")
 COD = {"pay_id": 3, "pay_name": "货到付款", "pay_status": 0}
 
 
@@ -34,7 +35,7 @@ def _lines(caller: Caller, **parameters: Any) -> list[tuple[Any, ...]]:
         status, page = caller.get("stock", after=after, **parameters)
         assert status == 200
         assert len(page["lines"]) <= parameters.get("limit", 2000)
-        found += [tuple(line[name] for name in ("sku", "goods_id", "product_id", "number", "unshipped")) for line in page["lines"]]  # fmt: skip  # noqa: E501
+        found += [tuple(line[name] for name in COLUMNS) for line in page["lines"]]
         after = page["next"]
     return found
 

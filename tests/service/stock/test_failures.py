@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,12 @@ def test_between_full_runs_only_changes_are_asked_for(house: House, monkeypatch:
     connector = house.rt.erps["erp.generic_rest"]
     since: list[Any] = []
     read = connector.read_stock
-    monkeypatch.setattr(connector, "read_stock", lambda time: since.append(time) or read(time))  # type: ignore[func-returns-value]
+
+    def remember(time: datetime | None) -> Any:
+        since.append(time)
+        return read(time)
+
+    monkeypatch.setattr(connector, "read_stock", remember)
     run(house)
     run(house)
     age_memory(house, hours=25)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
+from mappings.model import StockLine
 from sync.db.models import AuditRow
 from tests.service.house import SHOP, House
 from tests.service.stock.hands import (
@@ -79,7 +81,10 @@ def test_a_figure_too_large_for_the_shop_is_named_and_left_alone(
 ) -> None:
     house = small_house
     read = house.rt.shops[SHOP].read_stock
-    limited = lambda: iter([replace(line, limit=65535) for line in read()])  # noqa: E731
+
+    def limited() -> Iterator[StockLine]:
+        return iter([replace(line, limit=65535) for line in read()])
+
     monkeypatch.setattr(house.rt.shops[SHOP], "read_stock", limited)
     erp(house).stock.put("SBX-TEA-100", 70_000)
     run(house)

@@ -14,7 +14,7 @@ from mappings.status import STATUSES
 from sync.db.labels import STATES
 from sync.services.labels import SORTS
 from sync.web.labels import TONES
-from sync.web.words import CAUSES, LANGUAGES, WORDS, explain, say_age, say_ago, speaker
+from sync.web.words import CAUSES, LANGUAGES, WORDS, Cause, explain, say_age, say_ago, speaker
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = sorted((ROOT / "sync/web/templates").glob("*.html"))
@@ -47,8 +47,8 @@ def fields(text: str) -> set[str | None]:
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.match[0])
-def test_a_cause_has_a_title_and_a_next_step_in_both_languages(cause: object) -> None:
-    for texts in (cause.title, cause.todo):  # type: ignore[attr-defined]
+def test_a_cause_has_a_title_and_a_next_step_in_both_languages(cause: Cause) -> None:
+    for texts in (cause.title, cause.todo):
         assert set(texts) == set(LANGUAGES)
         assert CHINESE.search(texts["zh"])
         assert texts["en"].strip()

@@ -39,13 +39,10 @@ ORDERED, PICKED_UP, TRANSIT, DELIVERING, DELIVERED = (
 )
 
 
-def kuaidi100_environment(tmp_path: Path, peers: SandboxPeers, **more: str | None) -> dict[str, str]:
-    """The variables of a sandbox installation whose only carrier is Kuaidi100."""
+def kuaidi100_settings(peers: SandboxPeers) -> dict[str, str]:
+    """The variables of Kuaidi100 itself, for these peers."""
     given = peers.settings
-    kdniao = [name for name in environment(tmp_path, peers) if name.startswith("ECSYNC_CARRIER_KDNIAO_")]
-    ours: dict[str, str | None] = {
-        **dict.fromkeys(kdniao),
-        "ECSYNC_CARRIERS": "kuaidi100",
+    return {
         "ECSYNC_CARRIER_KUAIDI100_ENVIRONMENT": "sandbox",
         "ECSYNC_CARRIER_KUAIDI100_KEY": given.kuaidi100_key,
         "ECSYNC_CARRIER_KUAIDI100_SECRET": given.kuaidi100_secret,
@@ -57,7 +54,17 @@ def kuaidi100_environment(tmp_path: Path, peers: SandboxPeers, **more: str | Non
         "ECSYNC_CARRIER_KUAIDI100_SUBSCRIBE_URL": peers.kuaidi100_url("subscribe"),
         "ECSYNC_CARRIER_KUAIDI100_PRINT_TYPE": "IMAGE",
         "ECSYNC_CARRIER_KUAIDI100_TEMPLATE": "t1",
-        "ECSYNC_SANDBOX_CLOCK": str(given.clock),
+    }
+
+
+def kuaidi100_environment(tmp_path: Path, peers: SandboxPeers, **more: str | None) -> dict[str, str]:
+    """The variables of a sandbox installation whose only carrier is Kuaidi100."""
+    kdniao = [name for name in environment(tmp_path, peers) if name.startswith("ECSYNC_CARRIER_KDNIAO_")]
+    ours: dict[str, str | None] = {
+        **dict.fromkeys(kdniao),
+        "ECSYNC_CARRIERS": "kuaidi100",
+        **kuaidi100_settings(peers),
+        "ECSYNC_SANDBOX_CLOCK": str(peers.settings.clock),
     }
     return environment(tmp_path, peers, **{**ours, **more})
 

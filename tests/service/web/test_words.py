@@ -95,6 +95,15 @@ def test_every_code_that_may_reach_the_desk_is_explained() -> None:
     assert {code for code in codes if explain(code) is CAUSES[-1]} == set()
 
 
+@pytest.mark.parametrize("carrier", ["kdniao", "kuaidi100", "sf"])
+@pytest.mark.parametrize("area", ["waybill", "query", "cancel"])
+def test_a_code_that_no_table_holds_is_explained_as_such(carrier: str, area: str) -> None:
+    cause = explain(f"{carrier}.{area}.result_unmapped")
+
+    assert "results.toml" in cause.todo["en"]
+    assert cause.retry
+
+
 def codes_in_source() -> set[str]:
     """The codes of errors and desk causes in the code; what is filled in is written x."""
     found = set()

@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from werkzeug.serving import make_server
 
 from sync.db.migrate import migrate
 from sync.web.app import create_app
 from sync.web.board import LatestBoard
+from tests.browser.chromium import Chromium, Seen, Site, serving
 from tests.service.web.conftest import process_of, settings_for
 from tests.service.web.rows import fill_a_busy_day
-from tests.services import skip_or_fail
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-)
-
-Open = Callable[..., "Seen"]
-
-
-class Seen:
-    """What the browser made of an address: the document after `seconds`, and what it complained of."""
-
-    def __init__(self, dom: str, log: str) -> None:
-        self.dom = dom
-        self.text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", dom))
-        self.complaints = [line for line in log.splitlines() if "CONSOLE" in line]
-
-
-class Site:
-    """A live server that remembers what was asked of it; `deaf` makes refreshes come to nothing."""
-
-    def __init__(self, app: Flask) -> None:
-        self.inner = app.wsgi_app
-        self.paths: list[str] = []
-        self.deaf = False
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.paths.append(environ["PATH_INFO"])
-        if self.deaf and environ["PATH_INFO"] == "/board":
-            start_response("502 Bad Gateway", [("Content-Type", "text/html")])
-            return [b"<h1>a proxy's own page</h1>"]
-        return self.inner(environ, start_response)
+Open = Callable[..., Seen]
 
 
 @pytest.fixture(autouse=True)
@@ -82,45 +40,14 @@ def site(app: Flask) -> Site:
 
 
 @pytest.fixture
-def open_page(site: Site, tmp_path: Path) -> Iterator[Open]:
+def open_page(site: Site, chromium: Chromium) -> Iterator[Open]:
     """Opens a path in a browser and lets it live for some (virtual) seconds."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        skip_or_fail("no chromium is installed")
     with serving(site) as address:
 
         def look(path: str, *, seconds: float = 0.5, language: str = "zh-CN") -> Seen:
-            ended = subprocess.run(
-                [
-                    str(program),
-                    *FLAGS,
-                    f"--user-data-dir={tmp_path}/browser",
-                    f"--accept-lang={language}",
-                    f"--virtual-time-budget={seconds * 1000:.0f}",
-                    "--dump-dom",
-                    address + path,
-                ],
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=True,
-            )
-            return Seen(ended.stdout, ended.stderr)
+            return chromium.look(address + path, seconds=seconds, language=language)
 
         yield look
-
-
-@contextmanager
-def serving(site: Site) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, site, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,15 @@ from pypdf import PdfReader
 from mappings.model import LABEL_PAGE_BREAK
 from sync.db.migrate import migrate
 from sync.web.app import create_app
-from tests.browser.test_console import FLAGS, Seen, Site, serving
+from tests.browser.chromium import Chromium, Seen, Site, serving
 from tests.service.label_samples import html_label, png_label
 from tests.service.test_labels import Shelf
 from tests.service.web.conftest import process_of, settings_for
 from tests.service.web.rows import ago
-from tests.services import skip_or_fail
 
 TOKEN = "a-token-for-labels"
+SECONDS = 1.5
+"""How long the browser stays on a page, by its own clock."""
 
 ATTACKS = """<style>*{display:none} .sheet,header{display:none!important} @page{size:10mm 10mm}</style>
 <script>top.document.body.innerHTML='taken';parent.document.title='taken';fetch('/labels')</script>
@@ -50,26 +49,24 @@ class Window(Site):
 class Browser:
     """Opens addresses of a window, as a document or as what a printer would get."""
 
-    def __init__(self, address: str, program: str, folder: Path) -> None:
-        self.address, self.program, self.folder = address, program, folder
+    def __init__(self, address: str, chromium: Chromium) -> None:
+        self.address, self.chromium = address, chromium
 
     def look(self, path: str, language: str = "en-US") -> Seen:
-        ended = self._run(path, language, "--dump-dom")
-        return Seen(ended.stdout, ended.stderr)
+        return self.chromium.look(self.address + path, seconds=SECONDS, language=language)
 
     def print(self, path: str) -> PdfReader:
-        self._run(path, "en-US", "--no-pdf-header-footer", f"--print-to-pdf={self.folder}/page.pdf")
-        return PdfReader(self.folder / "page.pdf")
+        page = self.chromium.folder / "page.pdf"
+        self._run(path, "en-US", "--no-pdf-header-footer", f"--print-to-pdf={page}")
+        return PdfReader(page)
 
     def photograph(self, path: str, language: str, name: str) -> None:
         """Into the folder that ECSYNC_TEST_PICTURES names, for a person to look at."""
         if folder := os.environ.get("ECSYNC_TEST_PICTURES"):
             self._run(path, language, "--window-size=1280,900", f"--screenshot={folder}/{name}-{language}.png")
 
-    def _run(self, path: str, language: str, *flags: str) -> subprocess.CompletedProcess[str]:
-        folder = f"--user-data-dir={self.folder}/browser"
-        words = [self.program, *FLAGS, folder, f"--accept-lang={language}", "--virtual-time-budget=1500", *flags]
-        return subprocess.run([*words, self.address + path], capture_output=True, text=True, timeout=120, check=True)
+    def _run(self, path: str, language: str, *flags: str) -> None:
+        self.chromium.run(self.address + path, *flags, seconds=SECONDS, language=language)
 
 
 @pytest.fixture
@@ -92,12 +89,9 @@ def window(app: Flask) -> Window:
 
 
 @pytest.fixture
-def browser(window: Window, tmp_path: Path) -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        skip_or_fail("no chromium is installed")
+def browser(window: Window, chromium: Chromium) -> Iterator[Browser]:
     with serving(window) as address:
-        yield Browser(address, str(program), tmp_path)
+        yield Browser(address, chromium)
 
 
 def fill(shelf: Shelf) -> list[int]:

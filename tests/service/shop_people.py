@@ -31,6 +31,18 @@ CUP: dict[str, Any] = {
     "goods_price": Decimal(39),
     "product_id": 1,
 }
+CHECKOUT: dict[str, Any] = {
+    "consignee": "测试甲",
+    "country": 1,
+    "province": 2,
+    "city": 3,
+    "district": 4,
+    "address": "示例路 1 号",
+    "mobile": "10000000001",
+    "shipping_id": 2,
+    "shipping_name": "圆通速递",
+}
+"""What a buyer fills in: whom to send it to, and how."""
 _LINE = {"product_id": 0, "goods_attr": "", "is_real": 1, "send_number": 0, "extension_code": "", "is_gift": 0}
 
 
@@ -57,15 +69,7 @@ class People:
             "order_id": order_id,
             "order_sn": order_sn,
             "user_id": 1,
-            "consignee": "测试甲",
-            "country": 1,
-            "province": 2,
-            "city": 3,
-            "district": 4,
-            "address": "示例路 1 号",
-            "mobile": "10000000001",
-            "shipping_id": 2,
-            "shipping_name": "圆通速递",
+            **CHECKOUT,
             "pay_id": self._cod() if cod else ALIPAY,
             "pay_name": "货到付款" if cod else "支付宝",
             "goods_amount": amount,

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.service.plugin.php import Caller, PhpShop, php_server
-from tests.service.shop.conftest import Kept, innodb_shop, myisam_shop
+from tests.service.shop.conftest import Kept, innodb_shop, myisam_shop, old_shop
 from tests.service.shop.yard import Yard
 
-__all__ = ["innodb_shop", "myisam_shop"]
+__all__ = ["innodb_shop", "myisam_shop", "old_shop"]
 
 
 @pytest.fixture(scope="session")

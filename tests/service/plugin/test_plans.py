@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 
-from sync.sandbox.shop import seed_orders
-from sync.sandbox.shop_history import seed_history
 from tests.service.plugin.cutting import Cut, cut_way
 from tests.service.plugin.php import PhpShop
-from tests.service.shop.conftest import fresh_mariadb
-from tests.service.shop.yard import NOW, Yard, open_yard
+from tests.service.shop.conftest import HISTORY
+from tests.service.shop.yard import Yard
 
-HISTORY = 50_000
 LARGE = {"o", "l", "n", "order_info", "order_goods", "delivery_order", "delivery_goods", "order_action"}
 """How the plug-in's statements call the tables that grow, without a prefix."""
-
-
-@pytest.fixture(scope="module", params=["MyISAM", "InnoDB"])
-def old_shop(request: pytest.FixtureRequest) -> Iterator[Yard]:
-    """A shop with a past and a few open orders."""
-    with fresh_mariadb() as url:
-        yard = open_yard(url, request.param)
-        seed_history(yard.engine, HISTORY)
-        seed_orders(yard.engine, 40, 1, NOW)
-        yield yard
 
 
 def explained(

@@ -101,14 +101,16 @@ class Receiver:
     def __call__(self, request: Request) -> Response:
         self._count += 1
         self.arrived.put(dict(parse_qsl(request.body.decode("utf-8"), keep_blank_values=True)))
-        accepted = self.decide(self._count)
-        reply = {
+        return Response(body=json.dumps(self.answer(self.decide(self._count))).encode())
+
+    def answer(self, accepted: bool) -> dict[str, Any]:
+        """In KDNiao's words."""
+        return {
             "EBusinessID": EBUSINESS_ID,
             "UpdateTime": "",
             "Success": accepted,
             "Reason": "" if accepted else "busy",
         }
-        return Response(body=json.dumps(reply).encode())
 
     def take(self, count: int) -> list[dict[str, str]]:
         """The next pushes to arrive; fails the test when they do not within ten seconds."""

@@ -6,9 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from sync.clock import BusinessClock, utc_now
-from sync.sandbox.http import HttpServer
+from sync.sandbox.http import App, HttpServer
 from sync.sandbox.server import SandboxPeers, SandboxSettings
-from tests.service.sandbox.by_hand import Receiver
 
 
 @pytest.fixture
@@ -25,15 +24,15 @@ def start(request: pytest.FixtureRequest) -> Iterator[Callable[[SandboxSettings]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Receiver], str]]:
+def serve() -> Iterator[Callable[[App], str]]:
     """Serve a receiver of pushes; the answer is its address."""
     servers: list[HttpServer] = []
 
-    def run(receiver: Receiver) -> str:
+    def run(receiver: App) -> str:
         server = HttpServer(receiver)
         server.start()
         servers.append(server)
-        return f"{server.url}/callbacks/kdniao"
+        return f"{server.url}/callbacks/any"
 
     yield run
     for server in servers:

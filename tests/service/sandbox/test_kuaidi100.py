@@ -2,20 +2,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 import requests
 
 from sync.clock import BusinessClock
-from sync.sandbox.http import HttpServer, Request, Response
 from sync.sandbox.journeys import JourneyMix
 from sync.sandbox.server import SandboxPeers, SandboxSettings
+from tests.service.sandbox.by_hand import Receiver
 
 Start = Callable[[SandboxSettings], SandboxPeers]
 
@@ -70,37 +68,11 @@ def subscribe(peers: SandboxPeers, number: str, url: str, com: str = "zhongtong"
     return answer
 
 
-class Hook:
-    """A receiver of pushes; the n-th (from 1) is accepted when `decide` says so."""
+class Hook(Receiver):
+    """A receiver that answers in Kuaidi100's words."""
 
-    def __init__(self, decide: Callable[[int], bool] = lambda number: True) -> None:
-        self.arrived: queue.Queue[dict[str, str]] = queue.Queue()
-        self._decide, self._count = decide, 0
-
-    def __call__(self, request: Request) -> Response:
-        self._count += 1
-        self.arrived.put(dict(parse_qsl(request.body.decode("utf-8"), keep_blank_values=True)))
-        accepted = self._decide(self._count)
-        body = {"result": accepted, "returnCode": "200" if accepted else "500", "message": "成功"}
-        return Response(body=json.dumps(body).encode())
-
-    def take(self, count: int) -> list[dict[str, str]]:
-        return [self.arrived.get(timeout=10) for _ in range(count)]
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Hook], str]]:
-    servers: list[HttpServer] = []
-
-    def run(hook: Hook) -> str:
-        server = HttpServer(hook)
-        server.start()
-        servers.append(server)
-        return f"{server.url}/callbacks/kuaidi100"
-
-    yield run
-    for server in servers:
-        server.stop()
+    def answer(self, accepted: bool) -> dict[str, Any]:
+        return {"result": accepted, "returnCode": "200" if accepted else "500", "message": "成功"}
 
 
 def test_a_good_order_gets_a_waybill_in_the_couriers_format_and_its_order_number(peers: SandboxPeers) -> None:

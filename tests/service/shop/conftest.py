@@ -13,8 +13,13 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from tests.service.shop.yard import Yard, open_yard
+from sync.sandbox.shop import seed_orders
+from sync.sandbox.shop_history import seed_history
+from tests.service.shop.yard import NOW, Yard, open_yard
 from tests.services import MARIADB, need_port, skip_or_fail
+
+HISTORY = 50_000
+"""Orders of the past in the old shop."""
 
 
 @contextmanager
@@ -68,6 +73,16 @@ def myisam_shop() -> Iterator[Kept]:
 def innodb_shop() -> Iterator[Kept]:
     with fresh_mariadb() as url:
         yield Kept.open(url, "InnoDB")
+
+
+@pytest.fixture(scope="module", params=["MyISAM", "InnoDB"])
+def old_shop(request: pytest.FixtureRequest) -> Iterator[Yard]:
+    """A shop with a past and a few open orders."""
+    with fresh_mariadb() as url:
+        yard = open_yard(url, request.param)
+        seed_history(yard.engine, HISTORY)
+        seed_orders(yard.engine, 40, 1, NOW)
+        yield yard
 
 
 @pytest.fixture

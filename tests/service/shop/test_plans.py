@@ -7,27 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from sqlalchemy import Engine, event
 
 from sync.sandbox.shop import seed_orders
-from sync.sandbox.shop_history import seed_history
 from sync.shops.ecshop_sql import EcshopSqlShop
-from tests.service.shop.conftest import fresh_mariadb
-from tests.service.shop.yard import NOW, Yard, open_yard
+from tests.service.shop.conftest import HISTORY
+from tests.service.shop.yard import NOW, Yard
 
-HISTORY = 50_000
 LARGE = ("ecs_order_info", "ecs_order_goods", "ecs_order_action", "ecs_delivery_order", "ecs_delivery_goods")
-
-
-@pytest.fixture(scope="module", params=["MyISAM", "InnoDB"])
-def old_shop(request: pytest.FixtureRequest) -> Iterator[Yard]:
-    """A shop with a past and a few open orders."""
-    with fresh_mariadb() as url:
-        yard = open_yard(url, request.param)
-        seed_history(yard.engine, HISTORY)
-        seed_orders(yard.engine, 40, 1, NOW)
-        yield yard
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event
 
 from mappings.model import StockChange
 from sync.shops.ecshop_stock import EcshopStock, _set_goods, _set_products
@@ -21,6 +20,7 @@ from tests.service.shop.yard import (
     Crash,
     Yard,
     dying_after,
+    dying_at,
     parcel_of,
     ship,
     the_order,
@@ -168,22 +168,9 @@ def test_products_are_looked_through_once_a_statement(mariadb_yard: Yard) -> Non
         assert {row["table"] for row in repeated} & {"ecs_products", "other"} == set()
 
 
-@contextmanager
-def dying_before(writes: int) -> Iterator[list[str]]:
+def dying_before(writes: int) -> AbstractContextManager[list[str]]:
     """Die right before that many-th UPDATE would be sent."""
-    sent: list[str] = []
-
-    def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().startswith("UPDATE"):
-            sent.append(statement)
-            if len(sent) == writes:
-                raise Crash
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
-        yield sent
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)
+    return dying_at(writes, "before_cursor_execute", "UPDATE")
 
 
 @pytest.mark.parametrize("dying", [dying_after, dying_before])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from sync.sandbox.shop import LedgerOrder, create_shop, read_ledger
 from sync.shops.ecshop_sql import EcshopSqlShop
 from sync.shops.ecshop_tables import EcshopTables, ecshop_tables
 from sync.shops.port import Shop
+from tests.service.shop_people import CHECKOUT
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STORED_NOW = int(NOW.timestamp()) - 28800
@@ -156,15 +157,7 @@ def seeded_row(order_id: int) -> dict[str, Any]:
         "order_status": 1,
         "shipping_status": 0,
         "pay_status": 2,
-        "consignee": "测试甲",
-        "country": 1,
-        "province": 2,
-        "city": 3,
-        "district": 4,
-        "address": "示例路 1 号",
-        "mobile": "10000000001",
-        "shipping_id": 2,
-        "shipping_name": "圆通速递",
+        **CHECKOUT,
         "pay_id": 2,
         "pay_name": "支付宝",
         "goods_amount": 256,
@@ -221,21 +214,26 @@ def the_order(shop: Shop, order_id: str) -> Order:
 
 
 @contextmanager
-def dying_after(writes: int) -> Iterator[list[str]]:
-    """Die right after that many INSERTs and UPDATEs were executed; gives the statements that were."""
-    done: list[str] = []
+def dying_at(writes: int, moment: str, *verbs: str) -> Iterator[list[str]]:
+    """Die at this moment of that many-th statement with one of the verbs; gives those statements as they come."""
+    met: list[str] = []
 
     def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().startswith(("INSERT", "UPDATE")):
-            done.append(statement)
-            if len(done) == writes:
+        if statement.lstrip().startswith(verbs):
+            met.append(statement)
+            if len(met) == writes:
                 raise Crash
 
-    event.listen(Engine, "after_cursor_execute", count)
+    event.listen(Engine, moment, count)
     try:
-        yield done
+        yield met
     finally:
-        event.remove(Engine, "after_cursor_execute", count)
+        event.remove(Engine, moment, count)
+
+
+def dying_after(writes: int) -> AbstractContextManager[list[str]]:
+    """Die right after that many INSERTs and UPDATEs were executed; gives the statements that were."""
+    return dying_at(writes, "after_cursor_execute", "INSERT", "UPDATE")
 
 
 def ship(shop: Shop, parcel: ParcelToWrite, *, times: int = 1) -> None:

@@ -138,7 +138,7 @@ _CLOSE_IF_DONE = (
     .where(
         OrderRow.id == bindparam("wanted_order"),
         OrderRow.state == "open",
-        OrderRow.status.in_(ENDED),
+        OrderRow.status.in_((*ENDED, "shipped")),  # shipped: nobody will tell of its end
         ~select(StepRow.id).where(StepRow.order_id == OrderRow.id, StepRow.state.in_(UNFINISHED)).exists(),
     )
     .values(state="done", done_at=bindparam("at", type_=UtcDateTime()))

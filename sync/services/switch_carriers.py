@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from mappings.china_time import SHANGHAI
 from sync.clock import utc_now
 from sync.db.models import AuditRow, ShipmentRow, StepRow, SwitchRow
 from sync.db.overview import read_doors
@@ -23,7 +24,6 @@ from sync.switchboard import DEFAULT, DRAINING, PAUSED, Switch
 MODES = {"pause": PAUSED, "drain": DRAINING}
 ACTIONS = (*MODES, "resume", "default")
 
-BEIJING = timezone(timedelta(hours=8))
 _PART = re.compile(r"[\w.-]{1,30}")
 _SPAN = re.compile(r"(\d{1,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -60,7 +60,7 @@ def parse_until(text: str) -> datetime:
         raise SwitchRefused(
             f"{text!r} is no end: write 30m, 2h, 3d, or a time such as 2026-12-01T18:00 (Beijing time)"
         ) from None
-    until = until.replace(tzinfo=BEIJING) if until.tzinfo is None else until
+    until = until.replace(tzinfo=SHANGHAI) if until.tzinfo is None else until
     if until <= now:
         raise SwitchRefused(f"The end {until.isoformat(timespec='minutes')} has passed already")
     return until.astimezone(UTC)

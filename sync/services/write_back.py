@@ -11,8 +11,8 @@ from mappings.connector import ParcelToWrite
 from mappings.errors import PermanentError
 from mappings.status import STATUSES
 from sync.clock import utc_now
-from sync.db.models import ShipmentRow
-from sync.db.orders import ENDED
+from sync.db.models import OrderRow, ShipmentRow
+from sync.db.orders import ENDED, find_shipments, set_status
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
 from sync.services.numbers import find_replaced, tell_new_number
@@ -68,7 +68,10 @@ class _Shipped:
             _at_shop(rt, work, lambda shop: shop.mark_shipped(noted, rt.clock.now()))
 
     def record(self, rt: Runtime, book: StepBook, work: Work, result: None) -> None:
-        return
+        """An order whose parcels nobody follows has no other end than this."""
+        parcels = find_shipments(book.session, work.order_id)
+        if all(parcel.waybill_no and not follower_of(rt, parcel.peer) for parcel in parcels):
+            set_status(book.session.get_one(OrderRow, work.order_id), "shipped")
 
 
 class _Received:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from mappings.china_time import SHANGHAI
 from mappings.status import STATUSES
 from sync.clock import utc_now
 from sync.db import overview
@@ -20,7 +21,6 @@ from sync.settings import PeerSettings
 from sync.switchboard import Switch
 from sync.web.words import Cause, explain
 
-BEIJING = timezone(timedelta(hours=8), "Asia/Shanghai")
 CALLS_WINDOW = timedelta(minutes=15)
 HEARTBEAT_LIMIT_S = 120
 """The heartbeat is due every few seconds; older than this, workers stand still."""
@@ -161,7 +161,7 @@ def _waiting(need: Need, cause: Cause, steps: list[StepGroup]) -> int:
 def _stages(
     rt: Runtime, session: Session, now: datetime, steps: list[StepGroup], needs: list[Need]
 ) -> tuple[Stage, ...]:
-    midnight = now.astimezone(BEIJING).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    midnight = now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     cohort = overview.count_cohort(session, midnight)
     parcels = overview.group_parcels(session)
     business_now = rt.clock.now()

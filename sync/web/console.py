@@ -9,10 +9,10 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from mappings.china_time import SHANGHAI
 from mappings.status import STATUSES
 from sync.clock import utc_now
 from sync.runtime import Runtime
-from sync.web.board import BEIJING
 from sync.web.process import current
 from sync.web.words import COOKIE, LANGUAGES, WORDS, choose_language, say_age, say_ago, speaker
 
@@ -70,7 +70,7 @@ def vocabulary(rt: Runtime) -> dict[str, Any]:
         "peer_title": lambda key: _title_of(rt, key, language),
         "local": _local,
         "utc": _utc,
-        "clock_time": lambda at: f"{at.astimezone(BEIJING):%H:%M:%S}",
+        "clock_time": lambda at: f"{at.astimezone(SHANGHAI):%H:%M:%S}",
         "percent": _percent,
         "tone_of": _tone_of_status,
         "shapes": SHAPES,
@@ -91,7 +91,7 @@ def _title_of(rt: Runtime, key: str, language: str) -> str:
 
 def _local(at: datetime) -> str:
     """Beijing time without the year; the whole of it stands in the tooltip."""
-    return f"{at.astimezone(BEIJING):%m-%d %H:%M}"
+    return f"{at.astimezone(SHANGHAI):%m-%d %H:%M}"
 
 
 def _utc(at: datetime) -> str:

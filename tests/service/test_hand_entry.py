@@ -140,6 +140,7 @@ def test_a_number_that_nobody_follows_is_written_as_shipped_at_once(lonely_house
     assert entered.followed_by == ""
     assert (shipment.peer, shipment.pickup_due_from, shipment.heard_at) == ("carrier.manual", None, None)
     assert lonely_house.shop_order(order_sn).invoice_nos == ("YT7300000000001",)
+    assert (lonely_house.order(order_sn).status, lonely_house.order(order_sn).state) == ("shipped", "done")
     assert calls(lonely_house, "subscribe_tracking") == 0
     assert problems(lonely_house) == {}
 

@@ -6,7 +6,7 @@ A connector is one folder under `mappings/` and one entry-point line (`ecsync.ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -15,6 +15,7 @@ from mappings.model import (
     Callback,
     ErpDocument,
     ErpOrder,
+    ErpShipment,
     PickupBooking,
     PickupRequest,
     StockFigure,
@@ -79,6 +80,18 @@ class Spec:
     """Whether it pushes to the address that comes with a subscription; else to the one registered there (carriers)."""
     by_hand: bool = False
     """Whether staff write the waybills and nobody is called; `track_by` names who follows them (carriers)."""
+    numbers_later: bool = False
+    """Whether it may only accept an order first and number it later (ERPs); `find` then brings the number."""
+    finds_first: bool = False
+    """Whether it would take a second order under the same reference, so that each create wants a look before (ERPs)."""
+    needs_confirm: bool = False
+    """Whether a created order must be confirmed by a call of its own (ERPs)."""
+    polls_shipments: bool = False
+    """Whether its warehouse ships and says so when asked: it is a `ShippingErp` (ERPs)."""
+    reads_stock: bool = True
+    """Whether it can be asked for stock at all (ERPs)."""
+    skus_at_once: int = 0
+    """How many SKUs one stock question names; 0 where it answers for all of them (ERPs)."""
     signs_pushes: bool = True
     """Whether a push proves who sent it (carriers). Where it does not, the secret path of the receiver must be set."""
 
@@ -193,9 +206,17 @@ class ErpConnector(Protocol):
 
     def __init__(self, config: Config) -> None: ...
 
-    def find(self, external_ref: str) -> Exchange[ErpDocument | None]: ...
+    def find(self, external_ref: str) -> Exchange[ErpDocument | None]:
+        """The order's document under our own reference, or None; never raises UncertainError."""
+        ...
 
-    def create(self, order: ErpOrder) -> Exchange[ErpDocument]: ...
+    def create(self, order: ErpOrder) -> Exchange[ErpDocument]:
+        """Create the order's document; one that exists is adopted. Raises any PeerError."""
+        ...
+
+    def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
+        """Release a created document for delivery (`Spec.needs_confirm`); one that is released is a success."""
+        ...
 
     def cancel(self, document: ErpDocument) -> Exchange[None]:
         """Cancel the order's document; one that is cancelled already is a success.
@@ -204,8 +225,22 @@ class ErpConnector(Protocol):
         """
         ...
 
-    def read_stock(self, since: datetime | None) -> Exchange[tuple[StockFigure, ...]]:
-        """What the ERP can still sell, of every SKU or of those that changed since; all pages of the answer."""
+    def read_stock(self, since: datetime | None, skus: Collection[str] = ()) -> Exchange[tuple[StockFigure, ...]]:
+        """What the ERP can still sell (`Spec.reads_stock`), of every SKU, of those that changed since, or of `skus`
+        where it must be told which (`Spec.skus_at_once`); all pages of the answer. What it does not know is left out.
+        """
+        ...
+
+
+class ShippingErp(ErpConnector, Protocol):
+    """An ERP whose warehouse ships (`Spec.polls_shipments`)."""
+
+    def poll_shipments(self, since: datetime) -> Exchange[tuple[ErpShipment, ...]]:
+        """What was shipped since then, oldest first; all pages of the answer. Never raises UncertainError."""
+        ...
+
+    def settle_shipments(self, taken: Mapping[str, str]) -> Exchange[None]:
+        """Tell what became of them: `ErpShipment.key` -> empty when it was taken, else why not; may call nobody."""
         ...
 
 

@@ -5,6 +5,7 @@ Times are aware UTC datetimes, money is an integer number of fen, weight an inte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -264,6 +265,21 @@ class ErpOrder:
     order_date: str
     waybill_no: str = ""
     extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ErpShipment:
+    """A parcel that the ERP's warehouse has sent. `key` is the ERP's own name of this message, for its answer.
+
+    `shipper` is the courier as the ERP calls it. `quantities` maps SKU to pieces; empty: all that the order has left.
+    """
+
+    external_ref: str
+    waybill_no: str
+    shipper: str
+    key: str = ""
+    shipped_at: datetime | None = None
+    quantities: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

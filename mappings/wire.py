@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from binascii import a2b_qp
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ class HttpCall:
 
     `operation` names it in metrics (`book_waybill`). `secrets` are texts that no record may show.
     `changes_peer` is False for pure reads: their failures are never uncertain.
-    `stamped` makes the body when the call leaves, where the protocol signs that moment; until then it is empty.
+    `stamped` finishes the call (body, query or headers) when it leaves, where the protocol signs that moment.
     """
 
     operation: str
@@ -38,20 +38,21 @@ class HttpCall:
     body: bytes = b""
     changes_peer: bool = True
     secrets: tuple[str, ...] = ()
-    stamped: Callable[[Stamp], bytes] | None = None
+    stamped: Callable[[HttpCall, Stamp], HttpCall] | None = None
 
     def sealed(self, stamp: Stamp) -> HttpCall:
         """The call as it leaves at this moment."""
-        return replace(self, body=self.stamped(stamp)) if self.stamped else self
+        return self.stamped(self, stamp) if self.stamped else self
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What came back; header names are lower-case."""
+    """What came back; header names are lower-case. Cookies are kept by nobody: who wants them back sends them."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    cookies: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """The body as text; peers' content types are not reliable, so UTF-8 (with or without BOM) is assumed."""

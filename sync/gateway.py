@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import TypeVar, cast
 from uuid import uuid4
@@ -228,7 +229,7 @@ class Gateway:
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout("the reply came too slowly")
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpReply(response.status_code, headers, bytes(body))
+        return HttpReply(response.status_code, headers, bytes(body), response.cookies.get_dict())
 
     def _close(self, peer: PeerSettings, sent: _Sent | None, context: CallContext, error: PeerError | None) -> None:
         """Record the call that just ended and tell the door how it went; the error's texts are redacted in place."""
@@ -262,6 +263,7 @@ class Gateway:
         if session is None:
             session = requests.Session()
             session.trust_env = False  # no .netrc may replace a peer's credentials
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # no call depends on an earlier one
             adapter = HTTPAdapter(pool_connections=16, pool_maxsize=16, max_retries=0)
             session.mount("https://", adapter)
             session.mount("http://", adapter)

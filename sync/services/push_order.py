@@ -17,10 +17,10 @@ SHOP_ZONE = SHANGHAI
 def perform(rt: Runtime, work: Work) -> ErpDocument | None:
     """Create the order in the ERP once, under the shop's order number; None when it was withdrawn and is not there."""
     erp = rt.erps[work.peer]
-    if work.may_have_happened:
+    if work.may_have_happened or erp.spec.finds_first:
         found = rt.gateway.run(work.peer, erp.find(work.order_row.external_ref), work.calls)
         if found is not None:
-            return found
+            return _confirmed(rt, work, found)
     if work.order_row.state == "withdrawn":
         return None
     order = ErpOrder(
@@ -29,7 +29,12 @@ def perform(rt: Runtime, work: Work) -> ErpDocument | None:
         idempotency_key=f"{work.order.shop}-{work.order.shop_order_id}-{work.order_sn}",
         order_date=work.order.placed_at.astimezone(SHOP_ZONE).strftime("%Y%m%d"),
     )
-    return rt.gateway.run(work.peer, erp.create(order), work.calls)
+    return _confirmed(rt, work, rt.gateway.run(work.peer, erp.create(order), work.calls))
+
+
+def _confirmed(rt: Runtime, work: Work, document: ErpDocument) -> ErpDocument:
+    erp = rt.erps[work.peer]
+    return rt.gateway.run(work.peer, erp.confirm(document), work.calls) if erp.spec.needs_confirm else document
 
 
 def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from mappings.errors import AuthError, PermanentError, TransientError, Uncertain
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, read_json_object
 from sync.clock import utc_now
 from sync.gateway import CallContext, PeerAway
+from sync.sandbox.http import HttpServer, Request, Response
 from sync.services.take_in import BATCH
 from tests.service.house import House
 
@@ -179,13 +181,13 @@ def test_a_call_that_an_exchange_can_do_without_costs_it_nothing_but_is_recorded
 def test_a_protocol_that_signs_the_moment_of_sending_gets_it_and_a_word_of_its_own_with_each_call(house: House) -> None:
     stamps: list[Stamp] = []
 
-    def body(stamp: Stamp) -> bytes:
+    def sealed(call: HttpCall, stamp: Stamp) -> HttpCall:
         stamps.append(stamp)
-        return b'{"nonce":"%b"}' % stamp.nonce.encode()
+        return replace(call, body=b'{"nonce":"%b"}' % stamp.nonce.encode())
 
     def ask_twice() -> Exchange[None]:
         for _ in range(2):
-            yield HttpCall("create_order", "POST", house.peers.erp_url + "/api/orders", stamped=body)
+            yield HttpCall("create_order", "POST", house.peers.erp_url + "/api/orders", stamped=sealed)
 
     context, before = CallContext(), utc_now()
     house.rt.gateway.run(ERP, ask_twice(), context)
@@ -205,3 +207,28 @@ def test_a_peer_whose_people_have_to_decide_is_not_taken_for_one_that_is_away(ho
     for _ in range(6):
         with pytest.raises(UndecidedError):
             house.rt.gateway.run(ERP, ask(), CallContext())
+
+
+def test_no_cookie_goes_back_by_itself_and_whoever_wants_it_has_it(house: House) -> None:
+    """A session that one order opened must not decide what the next one's call means."""
+    heard: list[str] = []
+
+    def answer(request: Request) -> Response:
+        heard.append(request.headers.get("cookie", ""))
+        return Response(200, b"{}", "application/json", headers=(("Set-Cookie", "SAP_SESSIONID=abc; path=/"),))
+
+    server = HttpServer(answer, 0)
+    server.start()
+
+    def ask_twice() -> Exchange[dict[str, str]]:
+        reply = yield HttpCall("find_order", "GET", server.url, changes_peer=False)
+        yield HttpCall("find_order", "GET", server.url, changes_peer=False)
+        return dict(reply.cookies)
+
+    try:
+        kept = house.rt.gateway.run(ERP, ask_twice(), CallContext())
+    finally:
+        server.stop()
+
+    assert kept == {"SAP_SESSIONID": "abc"}
+    assert heard == ["", ""]

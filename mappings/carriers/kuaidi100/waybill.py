@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -42,10 +43,11 @@ def label_call(operation: str, method: str, param: Mapping[str, Any], settings: 
     """A call to `label/order`, signed as it leaves."""
     text = to_json(param)
 
-    def body(stamp: Stamp) -> bytes:
-        return order_body(method, text, t=str(milliseconds(stamp.at)), key=settings.key, secret=settings.secret)
+    def sealed(call: HttpCall, stamp: Stamp) -> HttpCall:
+        t = str(milliseconds(stamp.at))
+        return replace(call, body=order_body(method, text, t=t, key=settings.key, secret=settings.secret))
 
-    return HttpCall(operation, "POST", settings.order_url, FORM, secrets=spellings(settings.secrets), stamped=body)
+    return HttpCall(operation, "POST", settings.order_url, FORM, secrets=spellings(settings.secrets), stamped=sealed)
 
 
 def build_order(request: WaybillRequest, settings: Kuaidi100Settings) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mappings.carriers.sf.results import Verdict, error_of, judge
@@ -42,17 +42,18 @@ def service_call(
     """A call in Fengqiao's envelope; its text is built once, its time and requestID when it leaves."""
     text = to_json(message)
 
-    def body(stamp: Stamp) -> bytes:
-        return envelope(
+    def sealed(call: HttpCall, stamp: Stamp) -> HttpCall:
+        body = envelope(
             text,
             partner_id=settings.partner_id,
             checkword=settings.checkword,
             service_code=service_code,
             stamp=stamp,
         )
+        return replace(call, body=body)
 
     return HttpCall(
-        operation, "POST", settings.url, FORM, changes_peer=changes_peer, secrets=settings.secrets, stamped=body
+        operation, "POST", settings.url, FORM, changes_peer=changes_peer, secrets=settings.secrets, stamped=sealed
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar
 from urllib.parse import quote
@@ -94,6 +95,11 @@ class GenericRestErp:
             )
         return found
 
+    def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
+        """Nothing to do: an order that it took is released."""
+        yield from ()
+        return document
+
     def cancel(self, document: ErpDocument) -> Exchange[None]:
         """Cancel the order, looking its number up first where the path wants one; raises any PeerError."""
         if self._cancel.needs_erp_no and not document.erp_no:
@@ -101,7 +107,7 @@ class GenericRestErp:
         reply = yield self._cancel.call(document, self._headers(), self._secrets)
         self._cancel.read(reply)
 
-    def read_stock(self, since: datetime | None) -> Exchange[tuple[StockFigure, ...]]:
+    def read_stock(self, since: datetime | None, skus: Collection[str] = ()) -> Exchange[tuple[StockFigure, ...]]:
         """Every SKU's figure, or those that changed since; never raises UncertainError, because it was a read."""
         return (yield from self._stock.read(since, self._headers(), self._secrets))
 

@@ -169,6 +169,8 @@ class Gateway:
 
     def _reply_to(self, peer: PeerSettings, call: HttpCall) -> HttpReply:
         """A failure on the way is the error that it means."""
+        if lost := peer.tls.missing:
+            raise AuthError(f"{peer.name}.{call.operation}.tls", f"The certificate {lost} is gone; nothing was sent")
         deadline = time.monotonic() + peer.spec.connect_timeout_s + peer.read_timeout_s
         try:
             return self._exchange(peer, call, deadline)
@@ -217,6 +219,8 @@ class Gateway:
             data=call.body or None,
             headers=dict(call.headers),
             timeout=(peer.spec.connect_timeout_s, peer.read_timeout_s),
+            verify=peer.tls.trusted,
+            cert=peer.tls.own,
             allow_redirects=False,
             stream=True,
         )
@@ -351,7 +355,8 @@ def _transport_error(peer: PeerSettings, call: HttpCall, failure: requests.Reque
     """What a failure below HTTP means: not connected is transient, anything after may have happened."""
     where = f"{peer.name}.{call.operation}"
     if isinstance(failure, requests.exceptions.SSLError):
-        return AuthError(f"{where}.tls", f"The TLS connection to {peer.key} failed; check the address and certificate")
+        sentence = "failed; check the address, its certificate, and ours where it demands one"
+        return AuthError(f"{where}.tls", f"The TLS connection to {peer.key} {sentence}")
     if isinstance(failure, requests.ConnectTimeout) or _never_connected(failure):
         return TransientError(f"{where}.unreachable", f"{peer.key} could not be reached; nothing was sent")
     if isinstance(failure, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):

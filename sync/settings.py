@@ -36,6 +36,7 @@ from sync.settings_reader import (
     parse_seconds_or_never,
 )
 from sync.settings_stock import StockSettings, read_stock_settings, stock_problems
+from sync.settings_tls import TlsSettings, read_tls_settings
 
 DEFAULT_DATABASE = "sqlite:///var/ecsync.db"
 DEFAULT_BROKER = "redis://127.0.0.1:6379/0"
@@ -63,6 +64,7 @@ class PeerSettings:
     rate_per_s: float = 0
     read_timeout_s: float = 15
     stock: StockSettings = field(default_factory=StockSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
 
     @property
     def key(self) -> str:
@@ -169,6 +171,7 @@ def _read_peer(reader: Reader, kind: str, name: str) -> PeerSettings | None:
         rate_per_s=reader.get(f"{prefix}RATE_PER_S", parse_seconds, spec.rate_per_s),
         read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", parse_seconds, spec.read_timeout_s),
         stock=read_stock_settings(reader, prefix) if kind == "shop" else StockSettings(),
+        tls=read_tls_settings(reader, prefix, spec),
     )
 
 

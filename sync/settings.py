@@ -23,6 +23,7 @@ from mappings.routing_rules import parse_routing
 from mappings.wire import parse_base_url
 from sync.clock import BusinessClock, parse_clock
 from sync.registry import UnknownConnector, load_connector
+from sync.settings_erps import ErpSettings, erp_problems, read_erp_settings
 from sync.settings_labels import DEFAULT_PAPER, check_papers
 from sync.settings_reader import (
     Reader,
@@ -53,8 +54,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
-    """One configured counterpart. `key` (`carrier.kdniao`) is its name in steps, queues and metrics. `stock` is a
-    shop's."""
+    """One configured counterpart. `key` (`carrier.kdniao`) is its name in steps, queues and metrics.
+
+    `stock` and `erps` (names; empty: all) are a shop's, `erp` an ERP's.
+    """
 
     kind: str
     name: str
@@ -64,6 +67,8 @@ class PeerSettings:
     rate_per_s: float = 0
     read_timeout_s: float = 15
     stock: StockSettings = field(default_factory=StockSettings)
+    erps: tuple[str, ...] = ()
+    erp: ErpSettings = field(default_factory=ErpSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
 
     @property
@@ -135,9 +140,18 @@ class Settings:
         """The carrier that parcels go to when no rule fits, unless the switchboard names another: the first one."""
         return self.carriers[0]
 
+    def erps_of(self, shop: PeerSettings) -> tuple[PeerSettings, ...]:
+        """The ERPs that get a shop's orders: those that it names, else all of them."""
+        return tuple(erp for erp in self.erps if not shop.erps or erp.name in shop.erps)
+
+    def shipping_erp(self, shop: PeerSettings) -> PeerSettings | None:
+        """The ERP whose warehouse sends a shop's parcels, if one does: then we book no waybills for it."""
+        return next((erp for erp in self.erps_of(shop) if erp.erp.takes_shipments), None)
+
     def stock_erp(self, shop: PeerSettings) -> PeerSettings | None:
-        """The ERP whose figures a shop shows: the one that it names, else the only one there is."""
-        wanted = [erp for erp in self.erps if erp.name == shop.stock.erp] if shop.stock.erp else list(self.erps)
+        """The ERP whose figures a shop shows: the one that it names, else the only one that gets its orders."""
+        known = self.erps_of(shop)
+        wanted = [erp for erp in known if erp.name == shop.stock.erp] if shop.stock.erp else list(known)
         return wanted[0] if len(wanted) == 1 else None
 
 
@@ -171,6 +185,8 @@ def _read_peer(reader: Reader, kind: str, name: str) -> PeerSettings | None:
         rate_per_s=reader.get(f"{prefix}RATE_PER_S", parse_seconds, spec.rate_per_s),
         read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", parse_seconds, spec.read_timeout_s),
         stock=read_stock_settings(reader, prefix) if kind == "shop" else StockSettings(),
+        erps=reader.get(f"{prefix}ERPS", parse_names, ()) if kind == "shop" else (),
+        erp=read_erp_settings(reader, prefix, spec) if kind == "erp" else ErpSettings(),
         tls=read_tls_settings(reader, prefix, spec),
     )
 
@@ -217,9 +233,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     reader = Reader(_with_env_file(environ))
     settings = _read_all(reader)
     _refuse_unknown(reader)
-    erp_names = tuple(erp.name for erp in settings.erps)
     reader.problems |= _unguarded(settings) | _unfollowed(settings)
-    reader.problems |= stock_problems({shop.name: shop.stock for shop in settings.shops}, erp_names)
+    reader.problems |= _unserved(settings)
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
@@ -283,6 +298,19 @@ def _unfollowed(settings: Settings) -> dict[str, str]:
         for carrier in settings.carriers
         if carrier.spec.by_hand and (name := carrier.config["track_by"]) and name not in called
     }
+
+
+def _unserved(settings: Settings) -> dict[str, str]:
+    """Shops that no ERP can serve as they want it."""
+    sources = {
+        shop.name: (shop.stock, {erp.name: erp.spec.reads_stock for erp in settings.erps_of(shop)})
+        for shop in settings.shops
+    }
+    erps = {erp.name: erp.erp for erp in settings.erps}
+    followers = [carrier.name for carrier in settings.carriers if not carrier.spec.by_hand]
+    return stock_problems(sources, tuple(erps)) | erp_problems(
+        {shop.name: shop.erps for shop in settings.shops}, erps, followers
+    )
 
 
 SECRET_LENGTH = 16

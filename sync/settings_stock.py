@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sync.settings_reader import Reader, parse_seconds_or_never
@@ -33,16 +33,36 @@ def read_stock_settings(reader: Reader, prefix: str) -> StockSettings:
     )
 
 
-def stock_problems(shops: Mapping[str, StockSettings], erps: tuple[str, ...]) -> dict[str, str]:
-    """Shops whose stock would come from an ERP that is not there, or from nobody knows which."""
-    problems = {}
-    for name, stock in shops.items():
-        variable = f"ECSYNC_SHOP_{name.upper()}_STOCK_ERP"
-        if stock.erp and stock.erp not in erps:
-            problems[variable] = f"{stock.erp!r} is no ERP of ECSYNC_ERPS"
-        elif stock.interval_s and not stock.erp and len(erps) > 1:
-            problems[variable] = f"must name the ERP that keeps the stock: {', '.join(erps)}"
-    return problems
+def stock_problems(
+    shops: Mapping[str, tuple[StockSettings, Mapping[str, bool]]], erps: Collection[str]
+) -> dict[str, str]:
+    """Shops whose stock would come from an ERP that is not there, cannot say it, or from nobody knows which.
+
+    Each shop comes with the ERPs that get its orders, and whether they can be asked for stock.
+    """
+    found = {}
+    for name, (stock, sources) in shops.items():
+        if problem := _problem(stock, sources, erps, name.upper()):
+            found[f"ECSYNC_SHOP_{name.upper()}_STOCK_ERP"] = problem
+    return found
+
+
+def _problem(stock: StockSettings, sources: Mapping[str, bool], erps: Collection[str], shop: str) -> str:
+    source = stock.erp or (next(iter(sources)) if len(sources) == 1 else "")
+    if stock.erp and stock.erp not in erps:
+        return f"{stock.erp!r} is no ERP of ECSYNC_ERPS"
+    if stock.erp and stock.erp not in sources:
+        return (
+            f"{stock.erp!r} gets no order of this shop, so its figures would not know what is sold here; "
+            f"add it to ECSYNC_SHOP_{shop}_ERPS"
+        )
+    if stock.interval_s and not source and len(sources) > 1:
+        return f"must name the ERP that keeps the stock: {', '.join(sources)}"
+    if (stock.interval_s or stock.erp) and not sources.get(source, True):
+        return (
+            f"{source!r} cannot be asked for stock; name another ERP, or set ECSYNC_SHOP_{shop}_STOCK_INTERVAL_S to 0"
+        )
+    return ""
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from mappings.errors import PermanentError
+from mappings.errors import PermanentError, UndecidedError
 from mappings.model import ErpDocument, EventKind, TrackingEvent
 from sync.db.models import OrderRow, StepRow
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
+from sync.services.erp_documents import find_documents, keep_document
 from sync.services.pickup import cancel_booked
 from sync.services.track import OURSELVES, merge_events
 from sync.services.withdraw import retell
 from sync.services.work import Work
+
+UNNUMBERED_RETRY_S = 60.0
+"""An ERP that numbers later has it in hand for a while."""
 
 
 class _Waybill:
@@ -68,10 +72,17 @@ class _Document:
 
     def perform(self, rt: Runtime, work: Work) -> ErpDocument | None:
         erp, order = rt.erps[work.peer], work.order_row
-        number = order.erp_no if len(rt.erps) == 1 and order.erp_no != "accepted" else ""
+        number, is_pushed = _number(rt, work), _is_pushed(rt, work)
         document: ErpDocument | None = ErpDocument(number, order.external_ref)
-        if not _is_pushed(rt, work):
+        if not is_pushed or (erp.spec.numbers_later and not number):
             document = rt.gateway.run(work.peer, erp.find(order.external_ref), work.calls)
+            if is_pushed and document is None:
+                raise UndecidedError(
+                    "erp.cancel_too_early",
+                    f"{work.peer} accepted order {work.order_sn} and does not show it yet, so it could not be "
+                    "cancelled. Look for it there; retry, or cancel it there by hand",
+                    retry_after_s=UNNUMBERED_RETRY_S,
+                )
         if document is not None:
             rt.gateway.run(work.peer, erp.cancel(document), work.calls)
         return document
@@ -79,14 +90,23 @@ class _Document:
     def record(self, rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) -> None:
         if result is None:
             _conclude(book, work, "holds no document of it, so there was none to cancel")
-        else:
-            _conclude(book, work, f"document {result.erp_no or result.external_ref} cancelled")
+            return
+        order = book.session.get_one(OrderRow, work.order_id, with_for_update=True)
+        keep_document(rt, book.session, order, work.peer, erp_no=result.erp_no, is_cancelled=True)
+        _conclude(book, work, f"document {result.erp_no or result.external_ref} cancelled")
 
     def on_parked(self, rt: Runtime, book: StepBook, work: Work) -> None:
         _retell(book, work)
 
 
 CANCEL_WAYBILL, CANCEL_ORDER = _Waybill(), _Document()
+
+
+def _number(rt: Runtime, work: Work) -> str:
+    """The number that this ERP gave the order; empty when it has said none."""
+    with rt.database.reading() as session:
+        document = find_documents(session, work.order_id).get(work.peer)
+    return document.erp_no if document else ""
 
 
 def _is_pushed(rt: Runtime, work: Work) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from mappings.china_time import SHANGHAI
-from mappings.model import ErpDocument, ErpOrder
+from mappings.model import ErpDocument, ErpOrder, Order
 from sync.db.models import OrderRow
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
+from sync.services.erp_documents import keep_document
+from sync.services.number_order import confirm_numbered, owe_number
 from sync.services.withdraw import tell_pushed_after_withdrawal
 from sync.services.work import Work
 
@@ -20,21 +22,21 @@ def perform(rt: Runtime, work: Work) -> ErpDocument | None:
     if work.may_have_happened or erp.spec.finds_first:
         found = rt.gateway.run(work.peer, erp.find(work.order_row.external_ref), work.calls)
         if found is not None:
-            return _confirmed(rt, work, found)
+            return confirm_numbered(rt, work, found)
     if work.order_row.state == "withdrawn":
         return None
-    order = ErpOrder(
-        order=work.order,
-        external_ref=work.order_row.external_ref,
-        idempotency_key=f"{work.order.shop}-{work.order.shop_order_id}-{work.order_sn}",
-        order_date=work.order.placed_at.astimezone(SHOP_ZONE).strftime("%Y%m%d"),
+    order = describe_order(work.order, work.order_row.external_ref)
+    return confirm_numbered(rt, work, rt.gateway.run(work.peer, erp.create(order), work.calls))
+
+
+def describe_order(order: Order, external_ref: str) -> ErpOrder:
+    """An order as every ERP is told of it."""
+    return ErpOrder(
+        order=order,
+        external_ref=external_ref,
+        idempotency_key=f"{order.shop}-{order.shop_order_id}-{order.order_sn}",
+        order_date=order.placed_at.astimezone(SHOP_ZONE).strftime("%Y%m%d"),
     )
-    return _confirmed(rt, work, rt.gateway.run(work.peer, erp.create(order), work.calls))
-
-
-def _confirmed(rt: Runtime, work: Work, document: ErpDocument) -> ErpDocument:
-    erp = rt.erps[work.peer]
-    return rt.gateway.run(work.peer, erp.confirm(document), work.calls) if erp.spec.needs_confirm else document
 
 
 def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) -> None:
@@ -43,6 +45,8 @@ def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) 
         return
     # Locked, so that whoever withdraws the order meanwhile either sees this push done or is seen here.
     order = book.session.get_one(OrderRow, work.order_id, with_for_update=True)
-    order.erp_no = result.erp_no or "accepted"
+    document = keep_document(rt, book.session, order, work.peer, erp_no=result.erp_no)
     if order.state == "withdrawn":
         tell_pushed_after_withdrawal(book, order, work.peer)
+    else:
+        owe_number(rt, book, document)

@@ -22,7 +22,17 @@ from sync.db.steps import StepBook, Wake, claim_next, finish, hold
 from sync.gateway import CallContext, PeerAway
 from sync.redaction import redact
 from sync.runtime import Runtime
-from sync.services import book_waybill, cancel, pickup, push_order, query_parcel, send_notice, subscribe, write_back
+from sync.services import (
+    book_waybill,
+    cancel,
+    number_order,
+    pickup,
+    push_order,
+    query_parcel,
+    send_notice,
+    subscribe,
+    write_back,
+)
 from sync.services.work import Performer, Work
 
 log = logging.getLogger(__name__)
@@ -41,6 +51,7 @@ PERFORMERS: dict[str, Performer] = {
     "book_pickup": pickup,
     "subscribe": subscribe,
     "push_order": push_order,
+    "number_order": number_order,
     "claim_order": write_back.CLAIM,
     "write_note": write_back.NOTE,
     "write_shipped": write_back.SHIPPED,

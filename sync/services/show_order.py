@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sync import exceptions as desk
-from sync.db.models import AttemptRow, InboxRow, OrderRow, ShipmentRow, StepRow, TrackingEventRow
+from sync.db.models import AttemptRow, ErpDocumentRow, InboxRow, OrderRow, ShipmentRow, StepRow, TrackingEventRow
 from sync.redaction import mask
 from sync.runtime import Runtime
+from sync.services.erp_documents import explain_routing, find_documents
 from sync.services.numbers import find_packages
+from sync.services.route import BOOKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ def show_order(rt: Runtime, row: OrderRow) -> dict[str, Any]:
         shipments = list(session.execute(select(ShipmentRow).where(ShipmentRow.order_id == row.id)).scalars())
         steps = list(session.execute(select(StepRow).where(StepRow.order_id == row.id).order_by(StepRow.id)).scalars())
         problems = desk.list_open(session, order_id=row.id)
+        documents = find_documents(session, row.id)
         packages = {shipment.id: find_packages(session, shipment.id) for shipment in shipments}
         timeline = sorted(_timeline(session, row, steps, shipments), key=lambda line: line.at)
     who = row.header["consignee"]
@@ -44,11 +47,27 @@ def show_order(rt: Runtime, row: OrderRow) -> dict[str, Any]:
         "total": f"{row.total_fen / 100:.2f}",
         "consignee": f"{mask(who['name'])} {mask(who['phone'])}",
         "erp_no": row.erp_no,
+        "erps": _erps(rt, row, steps, documents),
         "parcels": [_parcel(shipment, packages[shipment.id]) for shipment in shipments],
-        "next": list(_next(steps, shipments, row)),
+        "next": [*_next(steps, shipments, row), *_awaited(rt, steps, shipments, row)],
         "exceptions": [{"id": p.id, "code": p.code, "message": p.message} for p in problems],
         "timeline": [{"at": line.at.isoformat(), "kind": line.kind, "text": line.text} for line in timeline],
     }
+
+
+def _erps(
+    rt: Runtime, row: OrderRow, steps: Iterable[StepRow], documents: Mapping[str, ErpDocumentRow]
+) -> list[dict[str, Any]]:
+    """Each ERP with what it holds of the order, and why the order goes there or not."""
+    pushed = [step.peer for step in steps if step.name == "push_order"]
+    reasons = explain_routing(rt, row.shop, pushed)
+    shown = []
+    for peer, reason in reasons.items():
+        document = documents.get(peer)
+        said = {"erp_no": document.erp_no, "state": document.state, "at": _iso(document.at)} if document else {}
+        none = {"erp_no": "", "state": "owed" if peer in pushed else "none", "at": None}
+        shown.append({"erp": peer, **(said or none), "reason": reason})
+    return shown
 
 
 def _parcel(shipment: ShipmentRow, packages: list[str]) -> dict[str, Any]:
@@ -61,6 +80,7 @@ def _parcel(shipment: ShipmentRow, packages: list[str]) -> dict[str, Any]:
         "order_code": shipment.order_code,
         "waybill_no": shipment.waybill_no,
         "packages": packages,
+        "sent_by": shipment.shipped_by,
         "status": shipment.status,
         "booked_at": _iso(shipment.booked_at),
         "estimated_pickup_at": _iso(shipment.estimated_pickup_at),
@@ -83,6 +103,17 @@ def _next(steps: Iterable[StepRow], shipments: Iterable[ShipmentRow], row: Order
     for shipment in shipments:
         if shipment.pickup_due_from is not None and row.state == "open":
             yield f"waits for pickup of {shipment.waybill_no} since {shipment.pickup_due_from:%Y-%m-%d %H:%M} UTC"
+
+
+def _awaited(rt: Runtime, steps: Iterable[StepRow], shipments: Iterable[ShipmentRow], row: OrderRow) -> Iterable[str]:
+    """Parcels for which nothing is owed, because an ERP's warehouse sends them."""
+    booked = {step.parcel_no for step in steps if step.name == BOOKING}
+    shop = next((shop for shop in rt.settings.shops if shop.name == row.shop), None)
+    erp = rt.settings.shipping_erp(shop) if shop else None
+    if erp is not None and row.state == "open":
+        for shipment in shipments:
+            if not shipment.waybill_no and shipment.parcel_no not in booked:
+                yield f"parcel {shipment.parcel_no} waits for {erp.key}, whose warehouse sends it"
 
 
 def _timeline(

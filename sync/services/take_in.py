@@ -189,8 +189,8 @@ def _owe_first_steps(
     rt: Runtime, book: StepBook, peer: PeerSettings, row: OrderRow, shipment: ShipmentRow, *, again: bool = False
 ) -> None:
     book.owe("claim_order", peer.key, row.id, again=again, is_first=not again)
-    owe_booking(book, shipment, again=again, is_first=not again)
-    for erp in rt.settings.erps:
+    owe_booking(rt, book, row, shipment, again=again, is_first=not again)
+    for erp in rt.settings.erps_of(peer):
         book.owe("push_order", erp.key, row.id, again=again, is_first=not again)
 
 

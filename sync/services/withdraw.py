@@ -13,6 +13,7 @@ from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, StepRow
 from sync.db.orders import ENDED, find_shipments
 from sync.db.steps import UNFINISHED, StepBook
+from sync.services.erp_documents import find_documents
 from sync.shops.port import Standing
 
 WHY: Mapping[str, str] = {
@@ -115,7 +116,10 @@ def retell(book: StepBook, order: OrderRow) -> None:
 
 
 def _owe_void(book: StepBook, parcel: ShipmentRow) -> None:
-    """Who issued a waybill voids it; that may be another one than follows it."""
+    """Who issued a waybill voids it; that may be another one than follows it. An ERP that sent the parcel is asked to
+    cancel the whole order."""
+    if parcel.shipped_by:
+        return
     issuer = select(StepRow.peer).where(
         StepRow.order_id == parcel.order_id,
         StepRow.parcel_no == parcel.parcel_no,
@@ -158,10 +162,11 @@ def _items(session: Session, order: OrderRow) -> list[_Item]:
     session.flush()
     steps = _steps(session, order.id, CANCELS)
     voids = {step.parcel_no: step for step in steps if step.name == "cancel_waybill"}
+    numbers = {peer: document.erp_no for peer, document in find_documents(session, order.id).items()}
     parcels = [parcel for parcel in find_shipments(session, order.id) if parcel.waybill_no]
     return [
         *(_parcel_item(parcel, voids.get(parcel.parcel_no)) for parcel in parcels),
-        *(_document_item(order, step) for step in steps if step.name == "cancel_order"),
+        *(_document_item(numbers.get(step.peer, ""), step) for step in steps if step.name == "cancel_order"),
     ]
 
 
@@ -177,10 +182,10 @@ def _parcel_item(parcel: ShipmentRow, step: StepRow | None) -> _Item:
     return _Item(f"{what}: {_progress(step, 'voided')}", step.state not in UNFINISHED, is_parcel=True, is_here=True)
 
 
-def _document_item(order: OrderRow, step: StepRow) -> _Item:
+def _document_item(erp_no: str, step: StepRow) -> _Item:
     if step.state == "done":
         return _Item(f"{step.peer}: {step.last_message}", is_over=True)
-    number = f" {order.erp_no}" if order.erp_no not in ("", "accepted") else ""
+    number = f" {erp_no}" if erp_no else ""
     return _Item(f"document{number} at {step.peer}: {_progress(step, 'cancelled')}", step.state not in UNFINISHED)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sync.db.models.base import Base, UtcDateTime
 from sync.db.models.desk import AuditRow, ExceptionGroupRow, ExceptionRow, SwitchRow
-from sync.db.models.orders import OrderLineRow, OrderRow
+from sync.db.models.orders import ErpDocumentRow, OrderLineRow, OrderRow
 from sync.db.models.parcels import LabelRow, ShipmentRow, TrackingEventRow, WaybillAliasRow
 from sync.db.models.stock import StockChangeRow, StockLevelRow
 from sync.db.models.work import AttemptRow, CursorRow, InboxRow, PeerRow, StepRow
@@ -19,6 +19,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "CursorRow",
+    "ErpDocumentRow",
     "ExceptionGroupRow",
     "ExceptionRow",
     "InboxRow",

@@ -20,6 +20,7 @@ class OrderRow(Base):
         Index("ix_orders_state", "shop", "state"),
         Index("ix_orders_sn", "order_sn"),
         Index("ix_orders_received", "received_at"),
+        Index("ix_orders_external", "external_ref"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -39,6 +40,7 @@ class OrderRow(Base):
     updated_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
     erp_no: Mapped[str] = mapped_column(String(80), default="")
+    """What lists show of its documents: the number in the first of its ERPs, `accepted` while that has none."""
     external_ref: Mapped[str] = mapped_column(String(80), default="")
     """What the ERPs know the order by; the shop's number, with the shop's name where there are several."""
 
@@ -58,3 +60,22 @@ class OrderLineRow(Base):
     price_fen: Mapped[int]
     weight_g: Mapped[int]
     details: Mapped[dict[str, Any]]
+
+
+class ErpDocumentRow(Base):
+    """What one ERP holds of an order. `state`: accepted (taken, not numbered yet), created, confirmed, cancelled.
+
+    `erp_no` is empty while the ERP has not said its number. `at` is when it came to this state, `taken_at` when the
+    ERP took the order (machine time).
+    """
+
+    __tablename__ = "erp_documents"
+    __table_args__ = (UniqueConstraint("order_id", "peer"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    peer: Mapped[str] = mapped_column(String(48))
+    erp_no: Mapped[str] = mapped_column(String(80), default="")
+    state: Mapped[str] = mapped_column(String(10))
+    taken_at: Mapped[datetime]
+    at: Mapped[datetime]

@@ -66,6 +66,8 @@ class ShipmentRow(Base):
     route_reason: Mapped[str] = mapped_column(Text, default="", server_default="")
     route_avoids: Mapped[str] = mapped_column(Text, default="", server_default="")
     """What was closed when the parcel was routed, separated by blanks: it does not move back when that opens again."""
+    shipped_by: Mapped[str] = mapped_column(String(48), default="", server_default="")
+    """The ERP whose warehouse sent it under a number of its own; empty: the number is ours, or staff's."""
 
 
 class LabelRow(Base):

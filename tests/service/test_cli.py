@@ -82,7 +82,7 @@ def test_an_unpaid_order_is_not_pushed(house: House, shell: Shell) -> None:
     with house.rt.database.writing() as session:
         for row in house.orders():
             session.delete(session.merge(row))
-        for table in ("order_lines", "labels", "attempts", "steps", "shipments"):
+        for table in ("order_lines", "labels", "attempts", "steps", "shipments", "erp_documents"):
             session.connection().exec_driver_sql(f"DELETE FROM {table}")
     result = shell("order", "push", order_sn)
     assert "does not owe it" in result.stderr

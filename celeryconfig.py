@@ -74,7 +74,7 @@ task_default_exchange = "ecsync"
 task_default_routing_key = SWEEPS
 
 
-_TO_ONE_PEER = ("tasks.orders.", "tasks.polling.", "tasks.stock.", "tasks.sweeps.reconcile")
+_TO_ONE_PEER = ("tasks.orders.", "tasks.polling.", "tasks.stock.", "tasks.shipments.", "tasks.sweeps.reconcile")
 
 
 def route_by_peer(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **_: Any) -> Any:
@@ -92,7 +92,7 @@ task_routes = (
     },
 )
 
-imports = ("tasks.orders", "tasks.callbacks", "tasks.polling", "tasks.stock", "tasks.sweeps")
+imports = ("tasks.orders", "tasks.callbacks", "tasks.polling", "tasks.stock", "tasks.shipments", "tasks.sweeps")
 
 
 def _every(task: str, seconds: float, *args: str) -> dict[str, Any]:
@@ -121,6 +121,11 @@ beat_schedule = {
         f"stock {shop.key}": _every("tasks.stock.sync", shop.stock.interval_s, shop.key)
         for shop in _settings.shops
         if shop.stock.interval_s
+    },
+    **{
+        f"shipments {erp.key}": _every("tasks.shipments.poll", erp.erp.shipments_interval_s, erp.key)
+        for erp in _settings.erps
+        if erp.erp.takes_shipments
     },
     # hourly, so that a day's restarts of beat never put it off for ever; it finds nothing 23 times
     "old labels": _every("tasks.sweeps.labels", 3600.0),

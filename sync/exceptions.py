@@ -130,6 +130,15 @@ def open_messages(session: Session, subjects: Collection[str]) -> dict[str, str]
     return {row.subject: row.message for row in session.execute(wanted)}
 
 
+def is_settled(session: Session, subject: str) -> bool:
+    """Whether a person resolved what lay on the desk about a subject, and nothing of it is open."""
+    lines = session.execute(
+        select(ExceptionRow.resolved_at, ExceptionRow.resolved_by).where(ExceptionRow.subject == subject)
+    )
+    found = lines.all()
+    return all(at is not None for at, _ in found) and any(by not in ("", "ecsync") for _, by in found)
+
+
 def open_subjects(session: Session, peer: str, prefix: str) -> list[str]:
     """What lies on the desk about a peer whose subject begins so."""
     wanted = (

@@ -97,6 +97,12 @@ class Counters:
         self.stock_changes = Counter(
             "ecsync_stock_changes", "Stock figures set or overtaken", ("shop", "result"), registry=self.registry
         )
+        self.shipments = Counter(
+            "ecsync_erp_shipments",
+            "Parcels that an ERP's warehouse sent, by what became of them",
+            ("peer", "result"),
+            registry=self.registry,
+        )
         self.stock_runs = Counter(
             "ecsync_stock_runs", "Stock runs by what became of them", ("shop", "result"), registry=self.registry
         )

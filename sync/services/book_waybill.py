@@ -114,14 +114,15 @@ def take_waybill(rt: Runtime, book: StepBook, order: OrderRow, shipment: Shipmen
         return
     shop = f"shop.{order.shop}"
     book.owe("write_note", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
-    by_hand, is_followed = rt.peer(shipment.peer).spec.by_hand, bool(follower_of(rt, shipment.peer))
+    is_own = not (shipment.shipped_by or rt.peer(shipment.peer).spec.by_hand)
+    is_followed = bool(follower_of(rt, shipment.peer))
     if not is_followed:  # nobody will tell of a pickup, so nobody waits for one
         shipment.pickup_due_from = shipment.heard_at = None
     if rt.settings.ship_on == "waybill" or shipment.pickup_at is not None or not is_followed:
         book.owe("write_shipped", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
-    owe_subscription(rt, book, shipment, is_own=not by_hand)
+    owe_subscription(rt, book, shipment, is_own=is_own)
     adopt_orphans(rt, book, shipment)
-    if not by_hand:
+    if is_own:
         owe_pickup(rt, book, shipment)
 
 

@@ -46,11 +46,25 @@ def add_further_parcel(
     row.state, row.done_at = "open", None
     shipment = add_parcel(rt, book.session, row, order, parcel_no)
     set_status(row, "received")
-    owe_booking(book, shipment)
+    owe_booking(rt, book, row, shipment)
     return shipment
 
 
-def owe_booking(book: StepBook, shipment: ShipmentRow, *, again: bool = False, is_first: bool = False) -> None:
+def owe_booking(
+    rt: Runtime,
+    book: StepBook,
+    row: OrderRow,
+    shipment: ShipmentRow,
+    *,
+    again: bool = False,
+    is_first: bool = False,
+) -> None:
+    """Owe the parcel's waybill, unless an ERP's warehouse sends it under a number of its own."""
+    if rt.settings.shipping_erp(rt.peer(f"shop.{row.shop}")) is None:
+        _owe_booking(book, shipment, again=again, is_first=is_first)
+
+
+def _owe_booking(book: StepBook, shipment: ShipmentRow, *, again: bool, is_first: bool = False) -> None:
     book.owe(
         BOOKING,
         shipment.peer,
@@ -66,7 +80,7 @@ def move_parcel(rt: Runtime, book: StepBook, shipment: ShipmentRow, choice: Choi
     """Owe the parcel's waybill to another carrier; the caller has dropped the step at the old one."""
     old = shipment.peer
     set_route(rt, shipment, choice)
-    owe_booking(book, shipment, again=True)
+    _owe_booking(book, shipment, again=True)
     rt.counters.moved.labels(old, shipment.peer).inc()
 
 

@@ -1,0 +1,201 @@
+"""What a sale says, and which orders never leave: unknown names are refused before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from mappings.china_time import SHANGHAI
+from mappings.connector import ErpConnector
+from mappings.erps.tryton import TrytonErp
+from mappings.errors import PermanentError
+from mappings.model import OrderLine
+from mappings.wire import HttpReply
+from sync.services.push_order import SHOP_ZONE
+from tests.contract.erps.hands import NAME, PHONE, SN, erp_order, failure, run, said
+from tests.contract.erps.tryton.talk import KEY, MASTERS, PARTY, PRODUCT, SHOP, recorded, sale, tryton
+
+GOODS = OrderLine("7", sku="ECS000000", name="KD876", quantity=1, price_fen=0, weight_g=110)
+
+
+def sent(order: Any = None, *masters: HttpReply, **settings: str) -> Any:
+    """The values of the sale that goes out."""
+    _, calls = run(
+        tryton(**settings).create(order or erp_order()), *(masters or MASTERS), said(sale("draft", number=None))
+    )
+    return json.loads(calls[-1].body)
+
+
+def lines(values: Any) -> list[Any]:
+    [[verb, rows]] = values["lines"]
+    assert verb == "create"
+    return list(rows)
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "day"), [(23, 30, 21), (0, 30, 21)], ids=["half-past-eleven", "half-past-midnight"]
+)
+def test_the_sale_has_the_order_s_calendar_date_in_china(hour: int, minute: int, day: int) -> None:
+    placed_at = datetime(2026, 11, 21, hour, minute, tzinfo=SHANGHAI)
+    order = erp_order(order_date=placed_at.astimezone(SHOP_ZONE).strftime("%Y%m%d"), placed_at=placed_at)
+
+    assert sent(order)["sale_date"] == {"__class__": "date", "year": 2026, "month": 11, "day": day}
+
+
+@pytest.mark.parametrize(("fen", "text"), [(0, "0.00"), (5, "0.05"), (10**11 + 1, "1000000000.01")])
+def test_a_price_is_written_exactly(fen: int, text: str) -> None:
+    [line] = lines(sent(erp_order(replace(GOODS, price_fen=fen))))
+
+    assert line["unit_price"] == {"__class__": "Decimal", "decimal": text}
+
+
+def test_shipping_fee_and_discount_are_lines_where_a_product_stands_for_them() -> None:
+    freight, discount = ({**PRODUCT, "id": id_, "code": code} for id_, code in ((8, "FREIGHT"), (9, "DISCOUNT")))
+    order = erp_order(shipping_fee_fen=1200, discount_fen=500)
+    masters = (said([SHOP]), said([PARTY]), said([PRODUCT, freight, discount]))
+
+    rows = lines(sent(order, *masters, freight_sku="FREIGHT", discount_sku="DISCOUNT"))
+
+    assert [(row["product"], row["quantity"], row["unit_price"]["decimal"]) for row in rows] == [
+        (1, 2, "1388.00"),
+        (8, 1, "12.00"),
+        (9, 1, "-5.00"),
+    ]
+
+
+def test_without_such_products_or_such_sums_only_the_goods_are_lines() -> None:
+    assert len(lines(sent(erp_order(shipping_fee_fen=1200, discount_fen=500)))) == 1
+    assert len(lines(sent(erp_order(), freight_sku="FREIGHT"))) == 1
+
+
+def test_who_the_parcel_is_for_is_told_only_where_the_erp_asks() -> None:
+    assert NAME not in json.dumps(sent(), ensure_ascii=False)
+    assert PHONE not in json.dumps(sent())
+
+    comment = sent(consignee_in_comment="1")["comment"]
+
+    assert comment == f"ECShop {SN}\n{NAME} {PHONE}\n北京北京海淀区海淀路1号"
+
+
+def test_the_addresses_are_those_that_tryton_would_take_itself() -> None:
+    addresses = [
+        {"id": 3, "invoice": False, "delivery": False},
+        {"id": 4, "invoice": True, "delivery": None},
+        {"id": 5, "invoice": True, "delivery": True},
+    ]
+    values = sent(None, said([SHOP]), said([{"id": 3, "addresses": addresses}]), said([PRODUCT]))
+
+    assert (values["invoice_address"], values["shipment_address"]) == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("masters", "code", "named"),
+    [
+        ([[]], "shop_unknown", "ECShop"),
+        ([[{**SHOP, "company": None}]], "shop_incomplete", "company"),
+        ([[{"id": 1, "__name__": "web.shop"}]], "shop_incomplete", "company"),
+        ([[{**SHOP, "currency": {"id": 2, "code": "EUR"}}]], "currency_differs", "EUR"),
+        ([[{**SHOP, "warehouses": []}]], "warehouse_unclear", "none"),
+        ([[{**SHOP, "warehouses": [{"id": 5, "name": "A"}, {"id": 6, "name": "B"}]}]], "warehouse_unclear", "A, B"),
+        ([[SHOP], []], "party_unknown", "3"),
+        ([[SHOP], [{"id": 3, "addresses": []}]], "address_missing", "3"),
+        ([[{**SHOP, "guest_party": 3}], [PARTY]], "party_is_guest", "PARTY"),
+        ([[SHOP], [PARTY], []], "sku_unknown", "ECS000000"),
+        ([[SHOP], [PARTY], [{**PRODUCT, "code": "ecs000000"}]], "sku_unknown", "ECS000000"),
+        ([[SHOP], [PARTY], [{**PRODUCT, "salable": False}]], "sku_not_salable", "ECS000000"),
+    ],
+)
+def test_what_tryton_does_not_know_is_refused_before_anything_is_sent(
+    masters: list[Any], code: str, named: str
+) -> None:
+    error = failure(tryton().create(erp_order()), *map(said, masters))
+
+    assert (type(error), error.code) == (PermanentError, f"tryton.order.{code}")
+    assert named in error.message
+
+
+def test_several_unknown_goods_are_named_together_and_not_without_end() -> None:
+    many = [replace(GOODS, sku=f"X{number:02d}") for number in range(25)]
+
+    error = failure(tryton().create(erp_order(*many)), said([SHOP]), said([PARTY]), said([]))
+
+    assert "X00, X01" in error.message
+    assert "and 5 more" in error.message
+
+
+@pytest.mark.parametrize("sku", ["", "  "])
+def test_a_line_without_goods_number_asks_tryton_nothing(sku: str) -> None:
+    exchange = tryton().create(erp_order(replace(GOODS, sku=sku)))
+
+    with pytest.raises(PermanentError) as caught:
+        next(exchange)
+
+    assert caught.value.code == "tryton.order.sku_missing"
+
+
+def test_one_of_several_warehouses_can_be_named() -> None:
+    shop = {**SHOP, "warehouses": [{"id": 5, "name": "A"}, {"id": 6, "name": "B"}]}
+
+    assert sent(None, said([shop]), said([PARTY]), said([PRODUCT]), warehouse="B")["warehouse"] == 6
+
+
+def test_tryton_s_own_refusal_reaches_a_person_in_its_words() -> None:
+    refused = said({"status": 400, "message": "字段“单位”无效。", "description": "行 1"}, 400)
+
+    error = failure(tryton().create(erp_order()), *MASTERS, refused, said([]))
+
+    assert (type(error), error.code) == (PermanentError, "tryton.order.rejected")
+    assert error.peer_text == "字段“单位”无效。 行 1"
+
+
+def test_a_sale_that_our_user_may_make_and_not_read_is_looked_up() -> None:
+    document, _ = run(tryton().create(erp_order()), *MASTERS, HttpReply(204), said([sale("draft", number=None)]))
+
+    assert (document.external_ref, document.adopted) == (SN, True)
+
+
+def test_the_key_is_named_as_a_secret_in_every_call() -> None:
+    _, calls = run(tryton().create(erp_order()), *MASTERS, recorded("a sale is made"))
+
+    assert all(call.secrets == (KEY,) and call.headers["Authorization"] == f"Bearer {KEY}" for call in calls)
+    assert not any(KEY in call.url for call in calls)
+
+
+def test_it_is_an_erp_that_wants_to_be_confirmed() -> None:
+    connector: ErpConnector = tryton()
+
+    assert isinstance(connector, TrytonErp)
+    assert (connector.spec.needs_confirm, connector.spec.repeat_is_safe, connector.spec.finds_first) == (
+        True,
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("base_url", "http://tryton.example.com"),
+        ("base_url", "https://user:secret@tryton.example.com"),
+        ("database", "erp/rest"),
+        ("database", ""),
+        ("key", ""),
+        ("key", "zwei Worte"),
+        ("web_shop", " "),
+        ("party", ""),
+        ("currency", "RMB¥"),
+        ("consignee_in_comment", "perhaps"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_refused_at_the_start(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        tryton(**{name: text})
+
+
+def test_fee_and_discount_cannot_be_one_product() -> None:
+    with pytest.raises(ValueError, match="two products"):
+        tryton(freight_sku="FEE", discount_sku="FEE")

@@ -62,6 +62,18 @@ BY_KUAIDI100 = LEAST | {
 """And with a third."""
 BY_HAND = LEAST | {"ECSYNC_CARRIERS": "kdniao,manual"}
 """And with the one that nobody is called for."""
+BY_SHOPEX_OMS = LEAST | {
+    "ECSYNC_ERPS": "generic_rest,shopex_oms",
+    "ECSYNC_ERP_SHOPEX_OMS_BASE_URL": "https://oms.example.com",
+    **{f"ECSYNC_ERP_SHOPEX_OMS_{name}": "x" for name in ("NODE_ID", "TOKEN", "SHOP_BN", "FLAG", "KEY")},
+}
+"""And with an OMS beside the first ERP."""
+BY_TRYTON = LEAST | {
+    "ECSYNC_ERPS": "generic_rest,tryton",
+    "ECSYNC_ERP_TRYTON_BASE_URL": "https://erp.example.com",
+    **{f"ECSYNC_ERP_TRYTON_{name}": "x" for name in ("DATABASE", "KEY", "WEB_SHOP", "PARTY")},
+}
+"""And with Tryton."""
 
 
 @cache
@@ -112,7 +124,7 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings_module, "Reader", Remembering)
-        for least in (LEAST, BY_PLUGIN, BY_SF, BY_KUAIDI100, BY_HAND):
+        for least in (LEAST, BY_PLUGIN, BY_SF, BY_KUAIDI100, BY_HAND, BY_TRYTON, BY_SHOPEX_OMS):
             read_settings(least)
     return found
 

@@ -1,4 +1,7 @@
-"""A generic REST ERP: `POST /api/orders`, look-ups by order id, Bearer or Basic, idempotency keys honoured."""
+"""A generic REST ERP: `POST /api/orders`, look-ups by order id, idempotency keys honoured.
+
+In JSON or, by Content-Type and Accept, in XML; with Bearer, Basic, or tokens of its own.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from sync.sandbox.erp_stock import StockRoom
+from sync.sandbox.erp_tokens import PATH as _TOKENS
+from sync.sandbox.erp_tokens import TokenOffice
+from sync.sandbox.erp_xml import is_xml, read_order, spell, wants_xml
 from sync.sandbox.http import Request, Response
 from sync.sandbox.peer import Ask, Peer, json_response
 
@@ -39,19 +45,31 @@ class Document:
 
 @dataclass(slots=True)
 class SandboxErp(Peer):
-    """`token` is both the Bearer token and the password of Basic; SKUs in `unknown_skus` are refused with 422."""
+    """`token` is both the Bearer token and the password of Basic; SKUs in `unknown_skus` are refused with 422.
+
+    `tokens` gives further Bearer tokens to the client that it names.
+    """
 
     token: str = ""
     user: str = "ecsync"
     unknown_skus: frozenset[str] = frozenset()
     stock: StockRoom = field(default_factory=StockRoom, repr=False)
+    tokens: TokenOffice = field(default_factory=TokenOffice, repr=False)
     name: ClassVar[str] = "erp"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _by_order: dict[str, Document] = field(default_factory=dict, repr=False)
     _by_key: dict[str, Document] = field(default_factory=dict, repr=False)
 
     def understand(self, request: Request) -> Ask:
+        ask = self._understand(request)
+        if not wants_xml(request):
+            return ask
+        return Ask(ask.operation, ask.key, lambda draw: spell(ask.answer(draw)))
+
+    def _understand(self, request: Request) -> Ask:
         path = request.path.rstrip("/")
+        if path == _TOKENS:
+            return Ask("ask_token", "", lambda _: self.tokens.answer(request))
         if request.method == "POST" and path == _ORDERS:
             return self._understand_create(request)
         if request.method == "POST" and path.startswith(f"{_ORDERS}/") and path.endswith("/cancel"):
@@ -77,11 +95,11 @@ class SandboxErp(Peer):
 
     def _understand_create(self, request: Request) -> Ask:
         try:
-            order = json.loads(request.body, parse_float=Decimal)
+            order = read_order(request.body) if is_xml(request) else json.loads(request.body, parse_float=Decimal)
         except ValueError:
             order = None
         if not isinstance(order, dict):
-            return Ask("create_order", "", lambda _: _problem(400, "malformed", "a JSON object is expected"))
+            return Ask("create_order", "", lambda _: _problem(400, "malformed", "one order in JSON or XML is expected"))
         key = request.headers.get("idempotency-key", "")
         return Ask("create_order", str(order.get("order_id", "")), lambda _: self._create(request, order, key))
 
@@ -154,7 +172,7 @@ class SandboxErp(Peer):
     def _is_authorised(self, request: Request) -> bool:
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return credentials == self.token
+            return bool(self.token and credentials == self.token) or self.tokens.accepts(credentials)
         try:
             plain = base64.b64decode(credentials, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):

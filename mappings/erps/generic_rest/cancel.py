@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
-from mappings.erps.generic_rest.reply import MISSING, pick
-from mappings.erps.generic_rest.settings import SuccessRule
-from mappings.errors import PermanentError, UncertainError
+from mappings.erps.generic_rest.formats import MISSING, Format, garbled, pick, read_object
+from mappings.erps.generic_rest.reply import spell
+from mappings.erps.generic_rest.settings import SuccessRule, order_id_name
+from mappings.errors import PermanentError
 from mappings.model import ErpDocument
-from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
+from mappings.wire import HttpCall, HttpReply, check_status
 
 CODE = "generic_rest.cancel"
 
@@ -27,6 +28,8 @@ class CancelForm:
     `is_cancelled` is how an answer tells that the order was cancelled before; `success` is the rule for a 200.
     """
 
+    form: Format
+    root: str
     url: str
     method: str
     order_id_field: str
@@ -34,28 +37,43 @@ class CancelForm:
     is_cancelled: SuccessRule | None
     success: SuccessRule | None
 
+    @classmethod
+    def of(
+        cls, values: Mapping[str, Any], form: Format, success: SuccessRule | None, is_cancelled: SuccessRule | None
+    ) -> CancelForm:
+        """What a connector's settings describe."""
+        return cls(
+            form=form,
+            root=values["xml_root"],
+            url=values["base_url"] + values["cancel_path"] if values["cancel_path"] else "",
+            method=values["cancel_method"].upper(),
+            order_id_field=order_id_name(values),
+            constants=values["cancel_fields"] or {},
+            is_cancelled=is_cancelled,
+            success=success,
+        )
+
     @property
     def needs_erp_no(self) -> bool:
         return "{erp_no}" in self.url
 
-    def call(self, document: ErpDocument, headers: Mapping[str, str], secrets: tuple[str, ...]) -> HttpCall:
+    def call(self, document: ErpDocument) -> HttpCall:
         """The call; raises PermanentError where the ERP cannot be asked, or the document has no number to ask by."""
         if not self.url:
             raise PermanentError(f"{CODE}.cannot_cancel", _NO_PATH)
         if self.needs_erp_no and not document.erp_no:
             raise PermanentError(f"{CODE}.not_found", _NOT_FOUND)
         url = self.url.replace("{external_ref}", quote(document.external_ref, safe=""))
-        body, kind = b"", {}
+        headers, body = {"Accept": self.form.media_type}, b""
         if self.method != "DELETE":
-            named = {self.order_id_field: document.external_ref, **self.constants}
-            body, kind = json.dumps(named, ensure_ascii=False).encode(), {"Content-Type": "application/json"}
+            headers["Content-Type"] = f"{self.form.media_type}; charset=utf-8"
+            body = self.form.write(self.root, {self.order_id_field: document.external_ref, **self.constants})
         return HttpCall(
             operation="cancel_order",
             method=self.method,
             url=url.replace("{erp_no}", quote(document.erp_no, safe="")),
-            headers={**headers, **kind},
+            headers=headers,
             body=body,
-            secrets=secrets,
         )
 
     def read(self, reply: HttpReply) -> None:
@@ -74,8 +92,8 @@ class CancelForm:
         if self.is_cancelled is None:
             return False
         try:
-            answer = json.loads(reply.text())
-        except (ValueError, RecursionError):
+            answer = self.form.read(reply.body)
+        except ValueError:
             return False
         return self.is_cancelled.accepts(pick(answer, self.is_cancelled.field))
 
@@ -83,13 +101,13 @@ class CancelForm:
         """A 200 counts unless the ERP says no inside it; an empty body is a success where no field is to tell."""
         if not reply.text().strip() and self.success is None:
             return
-        answer = read_json_object(reply, CODE)
+        answer = read_object(self.form, reply, CODE, changes_peer=True)
         if self.success is None or self._says_cancelled(reply):
             return
-        value, text = pick(answer, self.success.field), json.dumps(answer, ensure_ascii=False)[:200]
+        value = pick(answer, self.success.field)
         if value is MISSING:
-            message = f"The reply has no field {self.success.field!r} to tell success"
-            raise UncertainError(f"{CODE}.garbled", message, peer_code=str(reply.status), peer_text=text)
+            why = f"The reply has no field {self.success.field!r} to tell success"
+            raise garbled(self.form, reply, CODE, changes_peer=True, why=why)
         if not self.success.accepts(value):
             message = "The ERP answered that it did not cancel the order"
-            raise PermanentError(f"{CODE}.rejected", message, peer_code=str(value)[:50], peer_text=text)
+            raise PermanentError(f"{CODE}.rejected", message, peer_code=str(value)[:50], peer_text=spell(answer))

@@ -1,14 +1,14 @@
-"""An order as the ERP wants to read it: field names by setting, money exactly from fen."""
+"""An order as the ERP wants to read it: field names, dates and amounts by setting, money exactly from fen."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from mappings.china_time import SHANGHAI
 from mappings.errors import PermanentError
 from mappings.model import ErpOrder, OrderLine
 
@@ -36,34 +36,84 @@ def yuan(fen: int) -> Decimal:
     return Decimal(fen).scaleb(-2)
 
 
+AMOUNT_FORMATS: Mapping[str, Callable[[int], str | Decimal | int]] = {
+    "string": lambda fen: f"{yuan(fen):f}",
+    "number": yuan,
+    "fen": lambda fen: fen,
+}
+"""How an amount in fen is written."""
+
+DATE_FORMATS: Mapping[str, Callable[[ErpOrder], str | int]] = {
+    "YYYYMMDD": lambda order: f"{date.fromisoformat(order.order_date):%Y%m%d}",
+    "YYYY-MM-DD": lambda order: f"{date.fromisoformat(order.order_date):%Y-%m-%d}",
+    "iso": lambda order: order.order.placed_at.astimezone(SHANGHAI).isoformat(timespec="seconds"),
+    "epoch": lambda order: int(order.order.placed_at.timestamp()),
+}
+"""How the order's date is written: its calendar date in Asia/Shanghai, or the moment it was placed."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderForm:
-    """How one ERP spells an order: names (ours -> theirs), constants, and amounts as string or number."""
+    """How one ERP spells an order: names (ours -> theirs), constants, and how amounts and dates are written."""
 
     header_names: Mapping[str, str]
     line_names: Mapping[str, str]
     header_constants: Mapping[str, str]
     line_constants: Mapping[str, str]
-    amounts_as_text: bool = True
+    amount: Callable[[int], str | Decimal | int]
+    date: Callable[[ErpOrder], str | int]
 
-    def write(self, order: ErpOrder) -> bytes:
-        """The request body. Raises PermanentError for a line without SKU: some ERPs take it in silence."""
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name that the ERP gets to see."""
+        return (
+            *self.header_names.values(),
+            *self.line_names.values(),
+            *self.header_constants,
+            *self.line_constants,
+        )
+
+    def write(self, order: ErpOrder) -> dict[str, Any]:
+        """The document. Raises PermanentError for a line without SKU: some ERPs take it in silence."""
         if not order.order.lines or any(not line.sku.strip() for line in order.order.lines):
             raise PermanentError(
                 "generic_rest.order.sku_missing",
                 "An order line has no SKU, or there is no line: complete the goods number in the shop",
             )
-        facts = {**header_facts(order), "lines": [self._line(line) for line in order.order.lines]}
+        facts = {**self._facts(order), "lines": [self._line(line) for line in order.order.lines]}
         named = {theirs: facts[ours] for ours, theirs in self.header_names.items()}
         # the order's own facts come last: no constant may replace an amount or a number
-        return _encode({**self.header_constants, **order.extra, **named}, self.amounts_as_text).encode()
+        return {**self.header_constants, **order.extra, **named}
 
     def _line(self, line: OrderLine) -> dict[str, Any]:
-        facts = {"sku": line.sku, "name": line.name, "quantity": line.quantity, "price": yuan(line.price_fen)}
+        price = self.amount(line.price_fen)
+        facts = {"sku": line.sku, "name": line.name, "quantity": line.quantity, "price": price}
         return {**self.line_constants, **{theirs: facts[ours] for ours, theirs in self.line_names.items()}}
 
+    def _facts(self, order: ErpOrder) -> dict[str, Any]:
+        """Everything an ERP may be told about the order as a whole, by our names."""
+        bought, consignee = order.order, order.order.consignee
+        return {
+            "order_id": order.external_ref,
+            "customer_name": consignee.name,
+            "total_amount": self.amount(bought.total_fen),
+            "order_date": self.date(order),
+            "order_sn": bought.order_sn,
+            "waybill_no": order.waybill_no,
+            "phone": consignee.phone,
+            "province": consignee.address.province,
+            "city": consignee.address.city,
+            "district": consignee.address.district,
+            "street": consignee.address.street,
+            "cod_amount": self.amount(bought.cod_fen),
+            "shipping_fee": self.amount(bought.shipping_fee_fen),
+            "discount": self.amount(bought.discount_fen),
+        }
 
-def build_form(field_map: Mapping[str, str], extra_fields: Mapping[str, str], *, amounts_as_text: bool) -> OrderForm:
+
+def build_form(
+    field_map: Mapping[str, str], extra_fields: Mapping[str, str], *, amount_format: str, date_format: str
+) -> OrderForm:
     """Raises ValueError when two fields of the ERP would have the same name."""
     lines_map, header_map = _split(field_map)
     line_constants, header_constants = _split(extra_fields)
@@ -71,28 +121,14 @@ def build_form(field_map: Mapping[str, str], extra_fields: Mapping[str, str], *,
     line_names = {name: lines_map.get(name, name) for name in LINE_FACTS}
     _refuse_doubles([*header_names.values(), *header_constants])
     _refuse_doubles([*line_names.values(), *line_constants])
-    return OrderForm(header_names, line_names, header_constants, line_constants, amounts_as_text)
-
-
-def header_facts(order: ErpOrder) -> dict[str, Any]:
-    """Everything an ERP may be told about the order as a whole, by our names."""
-    bought, consignee = order.order, order.order.consignee
-    return {
-        "order_id": order.external_ref,
-        "customer_name": consignee.name,
-        "total_amount": yuan(bought.total_fen),
-        "order_date": f"{date.fromisoformat(order.order_date):%Y%m%d}",
-        "order_sn": bought.order_sn,
-        "waybill_no": order.waybill_no,
-        "phone": consignee.phone,
-        "province": consignee.address.province,
-        "city": consignee.address.city,
-        "district": consignee.address.district,
-        "street": consignee.address.street,
-        "cod_amount": yuan(bought.cod_fen),
-        "shipping_fee": yuan(bought.shipping_fee_fen),
-        "discount": yuan(bought.discount_fen),
-    }
+    return OrderForm(
+        header_names,
+        line_names,
+        header_constants,
+        line_constants,
+        amount=AMOUNT_FORMATS[amount_format],
+        date=DATE_FORMATS[date_format],
+    )
 
 
 def _split(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -107,15 +143,3 @@ def _refuse_doubles(names: Iterable[str]) -> None:
         if name in seen:
             raise ValueError(f"Two fields would be called {name!r}: change field_map or extra_fields")
         seen.add(name)
-
-
-def _encode(value: Any, amounts_as_text: bool) -> str:
-    """JSON in which a Decimal stays exact; the standard encoder knows numbers only as float."""
-    if isinstance(value, dict):
-        members = (f"{json.dumps(k, ensure_ascii=False)}:{_encode(v, amounts_as_text)}" for k, v in value.items())
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_encode(item, amounts_as_text) for item in value) + "]"
-    if isinstance(value, Decimal):
-        return f'"{value:f}"' if amounts_as_text else f"{value:f}"
-    return json.dumps(value, ensure_ascii=False)

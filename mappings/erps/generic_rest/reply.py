@@ -3,47 +3,69 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.erps.generic_rest.settings import SuccessRule
-from mappings.errors import PermanentError, TransientError, UncertainError
+from mappings.erps.generic_rest.formats import (
+    MISSING,
+    UNDECODED,
+    Format,
+    garbled,
+    pick,
+    read_answer,
+    read_object,
+)
+from mappings.erps.generic_rest.settings import SuccessRule, order_id_name
+from mappings.errors import PermanentError
 from mappings.model import ErpDocument
-from mappings.wire import HttpReply, check_status, read_json_object
+from mappings.wire import HttpReply, check_status
 
 CODE = "generic_rest.order"
-MISSING = object()
+_NOT_UTF8 = "The ERP's number in the reply is not in UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
     """Where one ERP's answers hold what we look for; all fields may be dotted paths."""
 
+    form: Format
     order_id_field: str
     erp_no_field: str
     find_field: str
     find_erp_no_field: str
     success: SuccessRule | None
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any], form: Format, success: SuccessRule | None) -> AnswerForm:
+        """What a connector's settings describe."""
+        return cls(
+            form=form,
+            order_id_field=order_id_name(values),
+            erp_no_field=values["erp_no_field"],
+            find_field=values["find_field"],
+            find_erp_no_field=values["find_erp_no_field"] or values["erp_no_field"],
+            success=success,
+        )
+
     def read_created(self, reply: HttpReply, external_ref: str) -> ErpDocument:
         """The document a push made; `erp_no` is empty when the answer does not tell it. Raises any PeerError."""
         check_status(reply, CODE)
         if not reply.text().strip() and self.success is None:
             return ErpDocument("", external_ref)
-        answer = read_json_object(reply, CODE)
+        answer = read_object(self.form, reply, CODE, changes_peer=True)
         self._check_success(answer, reply, changes_peer=True)
-        return ErpDocument(_number(pick(answer, self.erp_no_field)), external_ref)
+        return ErpDocument(self._erp_no(answer, self.erp_no_field, reply, changes_peer=True), external_ref)
 
     def read_found(self, reply: HttpReply, external_ref: str) -> ErpDocument | None:
         """The one document under our number, None when there is none. Never raises UncertainError: it was a read."""
         if reply.status in (204, 404):
             return None
         check_status(reply, CODE, changes_peer=False)
-        answer = read_json(reply, CODE)
+        answer = read_answer(self.form, reply, CODE, changes_peer=False)
         if isinstance(answer, dict):
             self._check_success(answer, reply, changes_peer=False)
-        held = pick(answer, self.find_field) if self.find_field else answer
+        held = self.form.select(answer, self.find_field)
         if held is None or held == []:
             return None
         documents = held if isinstance(held, list) else [held]
@@ -54,7 +76,8 @@ class AnswerForm:
         if not mine:
             message = "The look-up answered with something else: check find_path, find_field"
             raise for_a_person(f"{CODE}.found_other", message, reply)
-        return ErpDocument(_number(pick(mine[0], self.find_erp_no_field)), external_ref, adopted=True)
+        erp_no = self._erp_no(mine[0], self.find_erp_no_field, reply, changes_peer=False)
+        return ErpDocument(erp_no, external_ref, adopted=True)
 
     def _is_mine(self, document: object, external_ref: str) -> bool:
         """By our number; where the answer does not repeat it, an ERP number must at least be there."""
@@ -63,30 +86,22 @@ class AnswerForm:
             return bool(_number(pick(document, self.find_erp_no_field)))
         return _number(order_id) == external_ref
 
+    def _erp_no(self, document: Any, path: str, reply: HttpReply, *, changes_peer: bool) -> str:
+        number = _number(pick(document, path))
+        if UNDECODED in number:
+            raise garbled(self.form, reply, CODE, changes_peer=changes_peer, why=_NOT_UTF8)
+        return number
+
     def _check_success(self, answer: dict[str, Any], reply: HttpReply, *, changes_peer: bool) -> None:
         if self.success is None:
             return
-        value, text = pick(answer, self.success.field), json.dumps(answer, ensure_ascii=False)[:200]
+        value = pick(answer, self.success.field)
         if value is MISSING:
-            error = UncertainError if changes_peer else TransientError
-            message = f"The reply has no field {self.success.field!r} to tell success"
-            raise error(f"{CODE}.garbled", message, peer_code=str(reply.status), peer_text=text)
+            why = f"The reply has no field {self.success.field!r} to tell success"
+            raise garbled(self.form, reply, CODE, changes_peer=changes_peer, why=why)
         if not self.success.accepts(value):
             message = "The ERP answered that it did not succeed"
-            raise PermanentError(f"{CODE}.rejected", message, peer_code=str(value)[:50], peer_text=text)
-
-
-def read_json(reply: HttpReply, code: str, *, parse_float: Callable[[str], object] = float) -> Any:
-    """What a look-up answered, of whatever shape. Raises TransientError when it is no JSON: asking again is safe."""
-    try:
-        return json.loads(reply.text(), parse_float=parse_float)
-    except (ValueError, RecursionError):
-        raise TransientError(
-            f"{code}.garbled",
-            "The reply is not the protocol's JSON",
-            peer_code=str(reply.status),
-            peer_text=reply.text()[:200],
-        ) from None
+            raise PermanentError(f"{CODE}.rejected", message, peer_code=str(value)[:50], peer_text=spell(answer))
 
 
 def for_a_person(code: str, message: str, reply: HttpReply) -> PermanentError:
@@ -94,16 +109,12 @@ def for_a_person(code: str, message: str, reply: HttpReply) -> PermanentError:
     return PermanentError(code, message, peer_code=str(reply.status), peer_text=reply.text()[:200])
 
 
-def pick(value: object, path: str) -> Any:
-    """What stands at a dotted path, or MISSING."""
-    for name in path.split("."):
-        if not isinstance(value, dict) or name not in value:
-            return MISSING
-        value = value[name]
-    return value
+def spell(answer: object) -> str:
+    """The beginning of an answer's values as people read them, without the escapes of the wire."""
+    return json.dumps(answer, ensure_ascii=False, default=str)[:200]
 
 
 def _number(value: object) -> str:
-    """A document number as text: numbers come as JSON string or integer, anything else is none."""
+    """A document number as text: numbers come as text or whole number, anything else is none."""
     is_number = isinstance(value, (str, int)) and not isinstance(value, bool)
     return str(value).strip() if is_number else ""

@@ -1,13 +1,14 @@
-"""The settings of a generic REST ERP: where it is, how it lets us in, and how it spells an order."""
+"""The settings of a generic REST ERP that say where its orders go, how it spells them and what its answers mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mappings.connector import Setting
-from mappings.erps.generic_rest.order import HEADER_FACTS, LINE_FACTS, LINE_PREFIX
-from mappings.wire import parse_base_url
+from mappings.erps.generic_rest.order import AMOUNT_FORMATS, DATE_FORMATS, HEADER_FACTS, LINE_FACTS, LINE_PREFIX
+from mappings.erps.generic_rest.xml_text import NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class SuccessRule:
         if self.words:
             return str(value).lower() in self.words
         return value is True or str(value) == "0"
+
+    def in_text(self) -> SuccessRule:
+        """The same where every value is text, as in XML: `true` is a word there."""
+        return self if self.words else SuccessRule(self.field, ("true", "0"))
 
 
 def parse_path(text: str) -> str:
@@ -37,30 +42,6 @@ def parse_find_path(text: str) -> str:
     if "{external_ref}" not in path:
         raise ValueError("The path must say where the order number goes: {external_ref}")
     return path
-
-
-def parse_secret(text: str) -> str:
-    """A credential without surrounding blanks. Raises ValueError; the message never shows it."""
-    secret = text.strip()
-    if not secret.isprintable():
-        raise ValueError("The credential holds a line break or another unprintable character")
-    return secret
-
-
-def parse_token(text: str) -> str:
-    """A bearer token: visible ASCII, as RFC 6750 has it. Raises ValueError; the message never shows it."""
-    token = parse_secret(text)
-    if not token.isascii() or " " in token:
-        raise ValueError("A bearer token is one word of ASCII letters, digits and signs")
-    return token
-
-
-def parse_username(text: str) -> str:
-    """A Basic user name, which RFC 7617 forbids to hold a colon. Raises ValueError."""
-    name = parse_secret(text)
-    if ":" in name:
-        raise ValueError("A user name for Basic authentication cannot hold a colon")
-    return name
 
 
 def one_of(*words: str) -> Callable[[str], str]:
@@ -99,6 +80,11 @@ def parse_field_map(text: str) -> dict[str, str]:
     return pairs
 
 
+def order_id_name(values: Mapping[str, Any]) -> str:
+    """What the ERP calls our order number."""
+    return str((values["field_map"] or {}).get("order_id", "order_id"))
+
+
 def parse_success_rule(text: str) -> SuccessRule | None:
     """Read `success`, `code` or, with the words for success, `code=0|200`; empty text is no rule."""
     if not text.strip():
@@ -107,6 +93,20 @@ def parse_success_rule(text: str) -> SuccessRule | None:
     if not field:
         raise ValueError(f"{text!r} is not FIELD or FIELD=WORD|WORD")
     return SuccessRule(field, tuple(word.strip().lower() for word in words.split("|") if word.strip()))
+
+
+def parse_date_format(text: str) -> str:
+    """One of the known ones, in whatever case. Raises ValueError."""
+    word = one_of(*(name.lower() for name in DATE_FORMATS))(text)
+    return next(name for name in DATE_FORMATS if name.lower() == word)
+
+
+def parse_element(text: str) -> str:
+    """The name of an XML element, without prefix. Raises ValueError."""
+    name = text.strip()
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{text!r} is no name of an XML element: letters, digits, _ - . and no prefix")
+    return name
 
 
 def parse_cancel_path(text: str) -> str:
@@ -121,11 +121,21 @@ def parse_cancelled_field(text: str) -> str:
 
 
 SETTINGS = (
-    Setting("base_url", "Address of the ERP", "ERP 地址", required=True, parse=parse_base_url),
-    Setting("auth", "bearer or basic", "认证方式：bearer 或 basic", default="bearer", parse=one_of("bearer", "basic")),
-    Setting("token", "Bearer token", "Bearer 令牌", default="", secret=True, parse=parse_token),
-    Setting("username", "User name (basic)", "用户名（basic）", default="", parse=parse_username),
-    Setting("password", "Password (basic)", "密码（basic）", default="", secret=True, parse=parse_secret),
+    Setting("format", "json or xml", "报文格式：json 或 xml", default="json", parse=one_of("json", "xml")),
+    Setting(
+        "xml_root",
+        "What a request's document is called (xml)",
+        "请求的根元素名（xml）",
+        default="order",
+        parse=parse_element,
+    ),
+    Setting(
+        "xml_item",
+        "What each order line in it is called (xml)",
+        "请求中每个订单行的元素名（xml）",
+        default="line",
+        parse=parse_element,
+    ),
     Setting("order_path", "Path to post orders to", "推送订单的路径", default="/api/orders", parse=parse_path),
     Setting(
         "find_path",
@@ -193,10 +203,17 @@ SETTINGS = (
     ),
     Setting(
         "amount_format",
-        "Amounts as JSON string or number",
-        "金额格式：string 或 number",
+        "Amounts in yuan as string or number, or in fen",
+        "金额格式：string、number（元）或 fen（分）",
         default="string",
-        parse=one_of("string", "number"),
+        parse=one_of(*AMOUNT_FORMATS),
+    ),
+    Setting(
+        "date_format",
+        "Dates as YYYYMMDD, YYYY-MM-DD, iso (with time, Asia/Shanghai) or epoch (s)",
+        "日期格式：YYYYMMDD、YYYY-MM-DD、iso（含时间，Asia/Shanghai）或 epoch（秒）",
+        default="YYYYMMDD",
+        parse=parse_date_format,
     ),
     Setting(
         "failure_field",

@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mappings.connector import Setting
-from mappings.erps.generic_rest.reply import MISSING, for_a_person, pick, read_json
+from mappings.erps.generic_rest.access import Access
+from mappings.erps.generic_rest.formats import MISSING, UNDECODED, Format, garbled, pick, read_answer
+from mappings.erps.generic_rest.reply import for_a_person
 from mappings.erps.generic_rest.settings import SuccessRule, one_of, parse_path
-from mappings.errors import PermanentError, TransientError
+from mappings.errors import PermanentError
 from mappings.model import StockFigure
 from mappings.wire import Exchange, HttpCall, HttpReply, check_status
 
@@ -96,6 +98,7 @@ STOCK_SETTINGS = (
 class StockForm:
     """How one ERP is asked for stock, and where its answer holds what."""
 
+    form: Format
     url: str
     list_field: str
     sku_field: str
@@ -110,15 +113,13 @@ class StockForm:
     success: SuccessRule | None
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> StockForm:
-        """The form that a connector's settings describe."""
+    def of(cls, values: Mapping[str, Any], form: Format, success: SuccessRule | None) -> StockForm:
+        """What a connector's settings describe."""
         own = {setting.name.removeprefix("stock_"): values[setting.name] for setting in STOCK_SETTINGS}
         path = own.pop("path")
-        return cls(url=values["base_url"] + path if path else "", success=values["failure_field"], **own)
+        return cls(form=form, url=values["base_url"] + path if path else "", success=success, **own)
 
-    def read(
-        self, since: datetime | None, headers: Mapping[str, str], secrets: tuple[str, ...]
-    ) -> Exchange[tuple[StockFigure, ...]]:
+    def read(self, since: datetime | None, access: Access) -> Exchange[tuple[StockFigure, ...]]:
         """All pages. A page that repeats the one before is the end: that ERP gives everything at once.
 
         Raises PermanentError for a figure that cannot be read, or that is told twice and differently.
@@ -131,15 +132,7 @@ class StockForm:
         found: dict[tuple[str, str], int] = {}
         before: list[Any] = []
         for page in range(1, MOST_PAGES + 1):
-            reply = yield HttpCall(
-                operation="read_stock",
-                method="GET",
-                url=self._address(since, page),
-                headers=headers,
-                changes_peer=False,
-                secrets=secrets,
-            )
-            rows = self._rows(reply)
+            rows = self._rows((yield from access.send(self._question(since, page))))
             if not rows or rows == before:
                 break
             self._gather(rows, found)
@@ -152,6 +145,15 @@ class StockForm:
                 f"The ERP gives more than {MOST_PAGES} pages of stock; check STOCK_PAGE_PARAM",
             )
         return tuple(StockFigure(sku, available, warehouse) for (sku, warehouse), available in found.items())
+
+    def _question(self, since: datetime | None, page: int) -> HttpCall:
+        return HttpCall(
+            operation="read_stock",
+            method="GET",
+            url=self._address(since, page),
+            headers={"Accept": self.form.media_type},
+            changes_peer=False,
+        )
 
     def _address(self, since: datetime | None, page: int) -> str:
         asked: dict[str, object] = {}
@@ -170,9 +172,9 @@ class StockForm:
         if reply.status == 204:
             return []
         check_status(reply, CODE, changes_peer=False)
-        answer = read_json(reply, CODE, parse_float=Decimal)
+        answer = read_answer(self.form, reply, CODE, changes_peer=False)
         self._check_success(answer, reply)
-        rows = pick(answer, self.list_field) if self.list_field else answer
+        rows = self.form.select(answer, self.list_field)
         if not isinstance(rows, list):
             raise for_a_person(
                 f"{CODE}.list_missing",
@@ -186,12 +188,8 @@ class StockForm:
             return
         value = pick(answer, self.success.field)
         if value is MISSING:
-            raise TransientError(
-                f"{CODE}.garbled",
-                f"The reply has no field {self.success.field!r} to tell success",
-                peer_code=str(reply.status),
-                peer_text=reply.text()[:200],
-            )
+            why = f"The reply has no field {self.success.field!r} to tell success"
+            raise garbled(self.form, reply, CODE, changes_peer=False, why=why)
         if not self.success.accepts(value):
             raise for_a_person(f"{CODE}.rejected", "The ERP answered that it did not succeed", reply)
 
@@ -213,6 +211,9 @@ class StockForm:
 
     def _text(self, row: Any, field: str, *, required: bool = True) -> str:
         value = pick(row, field) if field else MISSING
+        if isinstance(value, str) and UNDECODED in value:
+            message = f"A stock row's {field!r} is not in UTF-8. Nothing was written: the ERP must answer in UTF-8"
+            raise PermanentError("generic_rest.stock.figure_unreadable", message)
         if isinstance(value, (str, int)) and not isinstance(value, bool):
             return str(value).strip()
         if required and value is not None:

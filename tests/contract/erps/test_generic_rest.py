@@ -489,7 +489,7 @@ def test_settings_that_do_not_fit_together_are_refused(settings: dict[str, str],
 def test_credentials_are_declared_secret_and_every_setting_has_both_languages() -> None:
     settings = GenericRestErp.spec.settings
 
-    assert {setting.name for setting in settings if setting.secret} == {"token", "password"}
+    assert {setting.name for setting in settings if setting.secret} == {"token", "password", "client_secret"}
     assert all(setting.label_en and not setting.label_zh.isascii() for setting in settings)
 
 

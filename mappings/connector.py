@@ -92,6 +92,8 @@ class Spec:
     """Whether it can be asked for stock at all (ERPs)."""
     skus_at_once: int = 0
     """How many SKUs one stock question names; 0 where it answers for all of them (ERPs)."""
+    stock_is_physical: bool = False
+    """Whether its figures are what lies there, with open orders still in them: ours are then subtracted here (ERPs)."""
     signs_pushes: bool = True
     """Whether a push proves who sent it (carriers). Where it does not, the secret path of the receiver must be set."""
 

@@ -248,11 +248,15 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class ErpDocument:
-    """The ERP's own document for an order. `erp_no` may be empty while the ERP has only accepted it."""
+    """The ERP's own document for an order. `erp_no` may be empty while the ERP has only accepted it.
+
+    `remarks` are warnings that it gave although it took the order.
+    """
 
     erp_no: str
     external_ref: str
     adopted: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +288,8 @@ class ErpShipment:
 
 @dataclass(frozen=True, slots=True)
 class StockFigure:
-    """What an ERP says of one SKU: `available` is on hand less what it has reserved for orders it knows.
+    """What an ERP says of one SKU: `available` is on hand less what it has reserved for orders it knows, or simply on
+    hand where its `Spec.stock_is_physical`.
 
     `warehouse` is empty where the ERP gives one figure for all; `changed_at` is None where it does not say.
     """

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sqlalchemy import update
+
 from mappings.china_time import SHANGHAI
 from mappings.model import ErpDocument, ErpOrder, Order
-from sync.db.models import OrderRow
+from sync.db.models import OrderRow, StepRow
 from sync.db.steps import StepBook
+from sync.redaction import redact
 from sync.runtime import Runtime
 from sync.services.erp_documents import keep_document
 from sync.services.number_order import confirm_numbered, owe_number
@@ -39,6 +44,12 @@ def describe_order(order: Order, external_ref: str) -> ErpOrder:
     )
 
 
+def _keep_remarks(book: StepBook, work: Work, remarks: Sequence[str]) -> None:
+    """What the ERP warned of although it took the order stands with the step: nobody need act on it."""
+    said = redact("; ".join(remarks), private=work.calls.private)
+    book.session.execute(update(StepRow).where(StepRow.id == work.step_id).values(last_message=said))
+
+
 def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) -> None:
     """Keep the ERP's own number; an ERP that only accepted the order may give none yet."""
     if result is None:
@@ -46,6 +57,8 @@ def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) 
     # Locked, so that whoever withdraws the order meanwhile either sees this push done or is seen here.
     order = book.session.get_one(OrderRow, work.order_id, with_for_update=True)
     document = keep_document(rt, book.session, order, work.peer, erp_no=result.erp_no)
+    if result.remarks:
+        _keep_remarks(book, work, result.remarks)
     if order.state == "withdrawn":
         tell_pushed_after_withdrawal(book, order, work.peer)
     else:

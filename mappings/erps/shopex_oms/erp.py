@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from mappings.connector import Config, Spec
 from mappings.erps.shopex_oms.calls import LONG_AGO, order_call, question
-from mappings.erps.shopex_oms.order import CODE as ORDER
 from mappings.erps.shopex_oms.order import cancel_fields, order_fields, whole_lines
 from mappings.erps.shopex_oms.reply import Said, read_order_answer, read_response, rows_of
 from mappings.erps.shopex_oms.settings import SETTINGS, OmsSettings
@@ -20,7 +19,7 @@ from mappings.model import ErpDocument, ErpOrder, ErpShipment, StockFigure
 from mappings.parsing import fill_in
 from mappings.wire import Exchange
 
-CANCEL, FIND = "shopex_oms.cancel", "shopex_oms.find"
+ORDER, CANCEL, FIND = "shopex_oms.order", "shopex_oms.cancel", "shopex_oms.find"
 CANCEL_RETRY_S = 60.0
 """A warehouse that the OMS must ask first needs a while."""
 _DEAD = {"status": "已作废", "process_status": "取消"}
@@ -93,7 +92,7 @@ class ShopexOms:
         row = yield from self._look_after(ref, f"{CANCEL}.unverified", "answered to the cancel")
         if row is None or not _is_dead(row):
             raise UndecidedError(
-                f"{CANCEL}.not_void_yet",
+                "shopex_oms.cancel.not_void_yet",
                 f"The OMS took the cancel of order {ref} and still shows it as open: see there whether its warehouse "
                 "lets go of it",
                 retry_after_s=CANCEL_RETRY_S,
@@ -117,7 +116,7 @@ class ShopexOms:
         unknown = yield from find_unknown_skus(self._settings, (line.sku for line in whole_lines(order.order)))
         if unknown:
             raise PermanentError(
-                f"{ORDER}.sku_unknown",
+                "shopex_oms.order.sku_unknown",
                 f"Order {order.external_ref} was not sent: the OMS does not know the SKU {', '.join(unknown)}. Add it "
                 "there as material (基础物料, 销售物料) or correct the goods number in the shop, then retry",
             )
@@ -135,7 +134,9 @@ class ShopexOms:
         if not mine:
             return None
         if len(mine) > 1:
-            raise PermanentError(f"{FIND}.found_twice", f"The OMS holds order {ref} twice: cancel the surplus there")
+            raise PermanentError(
+                "shopex_oms.find.found_twice", f"The OMS holds order {ref} twice: cancel the surplus there"
+            )
         if text_of(mine[0], "is_fail").lower() == "true":
             raise _failed(ref)
         return mine[0]
@@ -162,7 +163,7 @@ def _not_shown(ref: str, said: Said) -> PeerError:
     """It said yes and does not show the order. After a mere replay nothing is known."""
     if said.verdict.cls == "replayed":
         return UncertainError(
-            f"{ORDER}.replayed",
+            "shopex_oms.order.replayed",
             f"The OMS says that it has dealt with this transmission of order {ref}, and does not show the order",
             peer_text=said.text,
         )
@@ -171,7 +172,7 @@ def _not_shown(ref: str, said: Said) -> PeerError:
 
 def _failed(ref: str, text: str = "") -> PermanentError:
     return PermanentError(
-        f"{ORDER}.failed",
+        "shopex_oms.order.failed",
         f"The OMS took order {ref} and cannot process it: it stands among its failed orders (失败订单). Mostly a SKU "
         "is no sales material (销售物料) there, or SHOP_BN is another shop's code. Put it right there, then retry",
         peer_text=text,
@@ -180,7 +181,7 @@ def _failed(ref: str, text: str = "") -> PermanentError:
 
 def _unknown_to_cancel(ref: str, said: Said | None = None) -> PermanentError:
     return PermanentError(
-        f"{CANCEL}.not_found",
+        "shopex_oms.cancel.not_found",
         f"The OMS shows no order {ref}, so it was not cancelled. Look among its failed orders (失败订单), cancel there "
         "by hand, then resolve this line",
         peer_text=said.text if said else "",

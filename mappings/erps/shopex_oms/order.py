@@ -16,7 +16,6 @@ from mappings.fields import objects_in, text_of
 from mappings.model import Address, Consignee, ErpOrder, Order, OrderLine
 from mappings.wire import to_json
 
-CODE = "shopex_oms.order"
 LONGEST_NUMBER = 32
 """What the OMS holds of an order number; a longer one would be cut, and never found again."""
 _MOBILE = re.compile(r"1\d{10}")
@@ -123,12 +122,12 @@ def yuan(fen: int) -> str:
 def _check(ref: str, lines: tuple[OrderLine, ...]) -> None:
     if len(ref) > LONGEST_NUMBER:
         raise PermanentError(
-            f"{CODE}.number_too_long",
+            "shopex_oms.order.number_too_long",
             f"Order {ref} was not sent: the OMS holds {LONGEST_NUMBER} characters of an order number. Enter it by hand",
         )
     if not lines or any(not line.sku.strip() for line in lines):
         raise PermanentError(
-            f"{CODE}.sku_missing",
+            "shopex_oms.order.sku_missing",
             f"Order {ref} was not sent: a line has no SKU, or there is no line. Complete the goods number in the shop",
         )
 

@@ -35,7 +35,8 @@ def read_shipments(settings: OmsSettings, since: datetime) -> Exchange[tuple[Erp
         if len(rows) < PAGE_SIZE:
             return tuple(sorted(found.values(), key=lambda shipment: shipment.shipped_at or _LONG_AGO))
     raise PermanentError(
-        f"{CODE}.endless", f"The OMS gives more than {MOST_PAGES} pages of deliveries since {write_time(since)}"
+        "shopex_oms.shipments.endless",
+        f"The OMS gives more than {MOST_PAGES} pages of deliveries since {write_time(since)}",
     )
 
 
@@ -69,7 +70,7 @@ def _pieces(item: Mapping[str, Any], delivery_bn: str) -> int:
     pieces = text_of(item, "nums").removesuffix(".000")
     if not pieces.isdecimal():
         raise PermanentError(
-            f"{CODE}.quantity_unreadable",
+            "shopex_oms.shipments.quantity_unreadable",
             f"Delivery {delivery_bn} in the OMS has a line without a whole number of pieces",
         )
     return int(pieces)

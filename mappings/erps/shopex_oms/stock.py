@@ -76,7 +76,9 @@ def _pages(settings: OmsSettings, method: str, asked: Mapping[str, str]) -> Exch
         rows += found
         if len(found) < PAGE_SIZE:
             return rows
-    raise PermanentError(f"{CODE}.endless", f"The OMS gives more than {MOST_PAGES} pages of stock; nothing was written")
+    raise PermanentError(
+        "shopex_oms.stock.endless", f"The OMS gives more than {MOST_PAGES} pages of stock; nothing was written"
+    )
 
 
 def _figures(rows: Iterable[Mapping[str, Any]]) -> tuple[StockFigure, ...]:
@@ -99,7 +101,7 @@ def _pieces(row: Mapping[str, Any], sku: str, name: str) -> Decimal:
         number = Decimal("NaN")
     if not number.is_finite() or abs(number) > MOST_PIECES:
         raise PermanentError(
-            f"{CODE}.figure_unreadable",
+            "shopex_oms.stock.figure_unreadable",
             f"The OMS's {name!r} of SKU {sku} is no number of pieces. Nothing was written. Correct it there",
         )
     return number

@@ -62,7 +62,7 @@ def server() -> Iterator[HttpServer]:
         running.stop()
 
 
-def environment(server: HttpServer, **more: str) -> dict[str, str | None]:
+def environment(server: HttpServer, **more: str) -> dict[str, Any]:
     return {
         "ECSYNC_ERPS": "shopex_oms",
         "ECSYNC_ERP_GENERIC_REST_BASE_URL": None,

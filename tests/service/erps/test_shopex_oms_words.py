@@ -18,7 +18,7 @@ SAID = {f"shopex_oms.{area}.{row['code']}" for area in ("order", "cancel") for r
     f"shopex_oms.{area}.{row['code']}" for area in ("find", "stock", "shipments") for row in REFUSALS
 }
 OURS = {
-    "shopex_oms.order.sku_unknown": "SKU",
+    "shopex_oms.order.sku_unknown": "does not know these goods",
     "shopex_oms.order.failed": "OMS cannot process",
     "shopex_oms.order.crashed": "has not shown",
     "shopex_oms.order.unverified": "has not shown",

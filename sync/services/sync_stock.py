@@ -2,7 +2,8 @@
 
 The order of reading decides what a race can do: first which orders the ERP has heard of, then its figures, then the
 shop's figures, then what is ordered, and last which parcels are on their way out. Whatever happens in between makes a
-figure too low for one run, or makes its conditional write fail; it never makes it too high.
+figure too low for one run, or makes its conditional write fail; it never makes it too high. An ERP that must be told
+which SKUs it is asked for gets those that the shop shows, so their names are read before, and their figures after it.
 """
 
 from __future__ import annotations
@@ -108,11 +109,13 @@ def _run(rt: Runtime, peer: PeerSettings, *, is_dry: bool, approved_by: str) -> 
         memory = _Memory.read(session, _cursor(peer))
         levels = record.read_levels(session, peer.name)
         promises = record.read_promises(session, peer.name, erp.key)
-    is_full = is_dry or bool(approved_by) or _needs_all(memory, started, rt.settings.stock_full_interval_s)
+        reserved = record.count_reserved(session, erp.key) if erp.spec.stock_is_physical else {}
+    is_wanted = is_dry or bool(approved_by) or bool(erp.spec.skus_at_once)
+    is_full = is_wanted or _needs_all(memory, started, rt.settings.stock_full_interval_s)
     since = None if is_full or memory.asked_at is None else memory.asked_at - OVERLAP
-    told = rt.gateway.run(erp.key, rt.erps[erp.key].read_stock(since), CallContext())
+    told = _ask(rt, peer, erp, since)
     figures = _merge({} if is_full else {sku: level.figures for sku, level in levels.items()}, told)
-    available = _available(peer, erp, figures)
+    available = {sku: n - reserved.get(sku, 0) for sku, n in _available(peer, erp, figures).items()}
     lines = rt.gateway.observe(peer.key, "read_stock", lambda: tuple(shop.read_stock()), CallContext())
     with rt.database.reading() as session:
         demand = record.count_demand(session, peer.name, promises)
@@ -124,8 +127,29 @@ def _run(rt: Runtime, peer: PeerSettings, *, is_dry: bool, approved_by: str) -> 
     return _finish(rt, peer, run, memory, kept, is_dry=is_dry, approved_by=approved_by)
 
 
+def _ask(rt: Runtime, peer: PeerSettings, erp: PeerSettings, since: datetime | None) -> list[StockFigure]:
+    """The ERP's figures; of one that answers by SKU all that the shop shows, some at a time."""
+    connector = rt.erps[erp.key]
+    if not erp.spec.skus_at_once:
+        return list(rt.gateway.run(erp.key, connector.read_stock(since), CallContext()))
+    shop = rt.shops[peer.key]
+    lines = rt.gateway.observe(peer.key, "read_stock", lambda: tuple(shop.read_stock()), CallContext())
+    skus = sorted({line.sku for line in lines if line.sku.strip() and len(line.sku) <= record.LONGEST_SKU})
+    told: list[StockFigure] = []
+    for start in range(0, len(skus), erp.spec.skus_at_once):
+        some = skus[start : start + erp.spec.skus_at_once]
+        told += rt.gateway.run(erp.key, connector.read_stock(None, some), CallContext())
+    return told
+
+
 def _stock_erp(rt: Runtime, peer: PeerSettings) -> PeerSettings:
     erp = rt.settings.stock_erp(peer)
+    if erp is not None and not erp.spec.reads_stock:
+        raise PermanentError(
+            "stock.erp_cannot",
+            f"{erp.key} cannot be asked for stock; name an ERP that can in "
+            f"ECSYNC_SHOP_{peer.name.upper()}_STOCK_ERP, or keep this shop's stock by hand",
+        )
     if erp is None:
         raise PermanentError(
             "stock.erp_unnamed",

@@ -246,7 +246,7 @@ def test_a_courier_that_no_table_names_goes_to_a_person_and_heals_by_a_setting(o
         assert [yard.look(), yard.look()] == [{"parked": 1}, {"parked": 1}]
         (line,) = lines(yard.house)
         assert line.code == "erp.courier_unmapped"
-        assert "飞毛腿=CODE to ECSYNC_ERP_GENERIC_REST_COURIERS" in line.message
+        assert "飞毛腿=CODE (SF, ZTO, YTO …) to ECSYNC_ERP_GENERIC_REST_COURIERS" in line.message
         assert yard.warehouse.answers == {}
 
         cast(dict[str, str], yard.house.rt.peer(ERP).erp.couriers)["飞毛腿"] = "YTO"  # as after a restart

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from mappings.errors import PeerError
-from sync import cli_carriers, cli_labels, cli_numbers, cli_stock
+from sync import cli_carriers, cli_erps, cli_labels, cli_numbers, cli_stock
 from sync import exceptions as desk
 from sync.cli_secrets import secrets
 from sync.cli_worker import worker
@@ -131,6 +131,16 @@ def labels() -> None:
     """The printable labels of parcels: which wait, and printing them."""
 
 
+@main.group()
+def explain() -> None:
+    """Where each field comes from that a peer is told."""
+
+
+@main.group()
+def shipments() -> None:
+    """What ERPs' warehouses have sent."""
+
+
 main.add_command(secrets)
 main.add_command(worker)
 for _group, _commands in (
@@ -138,6 +148,8 @@ for _group, _commands in (
     (carriers, cli_carriers.COMMANDS),
     (labels, cli_labels.COMMANDS),
     (order, cli_numbers.COMMANDS),
+    (explain, cli_erps.EXPLAIN),
+    (shipments, cli_erps.SHIPMENTS),
 ):
     for _name, _function in _commands.items():
         command(_group, _name)(_function)
@@ -209,13 +221,14 @@ def _order_lines(item: dict[str, Any]) -> list[str]:
     parcels = [
         f"  parcel {p['parcel_no']}: {p['waybill_no'] or 'no waybill yet'} {p['shipper_code']} {p['status']}, "
         f"picked up {p['pickup_at'] or '-'}, delivered {p['delivered_at'] or '-'}"
+        + (f"\n    sent by {p['sent_by']}" if p["sent_by"] else "")
         + (f"\n    routed: {p['route_reason']}" if p["route_reason"] else "")
         for p in item["parcels"]
     ]
     return [
         head,
         *parcels,
-        f"  ERP: {item['erp_no'] or '-'}",
+        *(f"  {e['erp']}: {e['erp_no'] or '-'} ({e['state']})\n    {e['reason']}" for e in item["erps"]),
         *(f"  next: {text}" for text in item["next"]),
         *(f"  !! {problem['id']} {problem['message']}" for problem in item["exceptions"]),
         *(f"  {line['at'][:19]}  {line['kind']:<9} {line['text']}" for line in item["timeline"]),

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from mappings.connector import Config, Spec
 from mappings.erps.generic_rest.access import build_access
 from mappings.erps.generic_rest.cancel import CancelForm
+from mappings.erps.generic_rest.explain import explain_form
 from mappings.erps.generic_rest.formats import Format, JsonFormat, XmlFormat
 from mappings.erps.generic_rest.order import build_form
 from mappings.erps.generic_rest.reply import CODE, AnswerForm
@@ -18,6 +19,7 @@ from mappings.erps.generic_rest.settings_access import ACCESS_SETTINGS
 from mappings.erps.generic_rest.stock import STOCK_SETTINGS, StockForm
 from mappings.erps.generic_rest.xml_text import NAME
 from mappings.errors import DuplicateError
+from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange, HttpCall
 
@@ -94,6 +96,10 @@ class GenericRestErp:
                 peer_text=reply.text()[:200],
             )
         return found
+
+    def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
+        """Each field that `create` would send, and where it comes from."""
+        return tuple(explain_form(self._order_form, order))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: an order that it took is released."""

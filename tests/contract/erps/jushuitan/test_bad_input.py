@@ -1,0 +1,168 @@
+"""Jushuitan's answers, good and bad: the class of each, for every operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
+from mappings.model import ErpDocument
+from mappings.wire import Exchange, HttpReply
+from tests.contract.erps.hands import PROXY_200, PROXY_502, SN, erp_order, failure, said
+from tests.contract.erps.jushuitan.cases import SHAPES, TAKEN, bad, erp, form, good, held, row, stock
+from tests.contract.erps.sealed import CLASSES, talk
+
+DOCUMENT = ErpDocument("1528134", SN)
+
+
+def exchanges(**settings: str) -> dict[str, tuple[Exchange[Any], tuple[HttpReply, ...]]]:
+    """Each operation, with what goes well before the call that matters."""
+    peer = erp(**settings)
+    return {
+        "create": (peer.create(erp_order()), ()),
+        "find": (peer.find(SN), ()),
+        "cancel": (peer.cancel(DOCUMENT), (held({}),)),
+        "stock": (peer.read_stock(None, ["A"]), ()),
+    }
+
+
+OPERATIONS = sorted(exchanges())
+CHANGES = {"create", "cancel"}
+
+
+def problem_of(operation: str, *replies: HttpReply, **settings: str) -> PeerError:
+    exchange, before = exchanges(**settings)[operation]
+    return failure(exchange, *before, *replies)
+
+
+def test_a_good_answer_is_the_document() -> None:
+    document, _ = talk(erp().create(erp_order()), TAKEN)
+
+    assert document == ErpDocument("1528134", SN)
+
+
+def test_a_row_that_says_no_is_a_refusal_in_jushuitans_words() -> None:
+    problem = problem_of("create", row(issuccess=False, msg="店铺未授权"))
+
+    assert (type(problem), problem.code) == (PermanentError, "jushuitan.order.rejected")
+    assert problem.peer_text == "店铺未授权"
+
+
+def test_a_good_code_without_our_row_says_nothing_of_our_order() -> None:
+    for reply in (good(datas=[]), good(), row(so_id="another"), row(issuccess=None)):
+        problem = problem_of("create", reply)
+        assert (type(problem), problem.code) == (UncertainError, "jushuitan.order.garbled")
+
+
+@pytest.mark.parametrize(("code", "kind"), sorted(SHAPES["codes"].items()))
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_code_has_its_class_in_every_operation(operation: str, code: str, kind: str) -> None:
+    if kind == "ok":
+        return
+    for written in (code, int(code)):
+        problem = problem_of(operation, bad(written, "原话"))
+        assert type(problem) is CLASSES[kind], (operation, code, problem)
+        assert (problem.peer_code, problem.peer_text) == (code, "原话")
+
+
+@pytest.mark.parametrize(("code", "wait_s"), [(199, 2), (200, 60)])
+def test_a_rate_limit_says_how_long_to_wait(code: int, wait_s: float) -> None:
+    problem = problem_of("create", bad(code))
+
+    assert isinstance(problem, TransientError)
+    assert (problem.code, problem.retry_after_s) == ("jushuitan.order.rate_limited", wait_s)
+
+
+def test_a_missing_right_for_one_interface_does_not_stop_the_others() -> None:
+    assert problem_of("stock", bad(190)).code == "jushuitan.stock.service_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "changing", "reading"),
+    [
+        (PROXY_200, UncertainError, TransientError),
+        (PROXY_502, UncertainError, TransientError),
+        (HttpReply(200, {}, b'{"code": 0, "data": {"datas": [{"so_id": "202'), UncertainError, TransientError),
+        (HttpReply(200, {}, b""), UncertainError, TransientError),
+        (HttpReply(200, {}, b"[]"), UncertainError, TransientError),
+        (said({"msg": "no code"}), UncertainError, TransientError),
+        (HttpReply(200, {}, '{"code": 11, "msg": "超过频率"}'.encode("gbk")), UncertainError, TransientError),
+        (HttpReply(500), UncertainError, TransientError),
+        (HttpReply(503), TransientError, TransientError),
+        (HttpReply(429, {"retry-after": "7"}), TransientError, TransientError),
+        (HttpReply(401), AuthError, AuthError),
+        (HttpReply(403), AuthError, AuthError),
+        (HttpReply(404), PermanentError, PermanentError),
+        (HttpReply(302), PermanentError, PermanentError),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_is_no_answer_of_jushuitans_has_its_class(
+    operation: str, reply: HttpReply, changing: type[PeerError], reading: type[PeerError]
+) -> None:
+    wanted = changing if operation in CHANGES else reading
+
+    assert type(problem_of(operation, reply)) is wanted
+
+
+# --- a token that ran out
+
+
+NEW_TOKEN = good(access_token="newtoken", refresh_token="newrefresh", expires_in=2592000)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_without_a_refresh_token_a_token_that_ran_out_closes_the_door(operation: str) -> None:
+    assert type(problem_of(operation, bad(100))) is AuthError
+
+
+def test_a_token_that_ran_out_is_renewed_once_and_the_order_is_sent_again() -> None:
+    peer = erp(refresh_token="oldrefresh")
+
+    document, calls = talk(peer.create(erp_order()), bad(100), NEW_TOKEN, TAKEN)
+    _, [later] = talk(peer.find(SN), held())
+
+    assert document.erp_no == "1528134"
+    assert [call.operation for call in calls] == ["create_order", "refresh_token", "create_order"]
+    assert calls[1].url.endswith("/openWeb/auth/refreshToken")
+    asked = form(calls[1])
+    assert (asked["grant_type"], asked["refresh_token"], asked["scope"]) == ("refresh_token", "oldrefresh", "all")
+    assert [form(calls[0])["access_token"], form(calls[2])["access_token"]] == ["testtoken", "newtoken"]
+    assert form(later)["access_token"] == "newtoken", "it is remembered"
+    assert {"newtoken", "newrefresh"} <= set(later.secrets)
+
+
+def test_a_new_token_that_is_refused_too_makes_no_loop() -> None:
+    problem = problem_of("create", bad(100), NEW_TOKEN, bad(100), refresh_token="oldrefresh")
+
+    assert (type(problem), problem.code) == (AuthError, "jushuitan.order.token_refused")
+
+
+@pytest.mark.parametrize("reply", [bad(150), bad(100), bad(-1), good()])
+def test_a_renewal_that_is_refused_tells_to_authorise_anew(reply: HttpReply) -> None:
+    problem = problem_of("create", bad(100), reply, refresh_token="oldrefresh")
+
+    assert (type(problem), problem.code) == (AuthError, "jushuitan.token.refresh_refused")
+    assert "authorise" in problem.message
+
+
+@pytest.mark.parametrize("reply", [PROXY_200, PROXY_502, bad(200), HttpReply(503)])
+def test_a_renewal_that_does_not_answer_is_tried_again_later_for_no_order_was_sent(reply: HttpReply) -> None:
+    problem = problem_of("create", bad(100), reply, refresh_token="oldrefresh")
+
+    assert isinstance(problem, TransientError)
+
+
+def test_a_clock_that_is_wrong_is_transient_because_each_call_is_stamped_anew() -> None:
+    problem = problem_of("create", bad(140))
+
+    assert (type(problem), problem.code) == (TransientError, "jushuitan.order.time_refused")
+    assert "NTP" in problem.message
+
+
+def test_stock_in_another_form_says_what_to_check() -> None:
+    assert problem_of("stock", good(rows=[])).code == "jushuitan.stock.list_missing"
+    assert problem_of("stock", stock({"sku_id": "A", "qty": "many"})).code == "jushuitan.stock.figure_unreadable"
+    assert problem_of("find", good(rows=[])).code == "jushuitan.order.found_other"

@@ -74,6 +74,14 @@ BY_TRYTON = LEAST | {
     **{f"ECSYNC_ERP_TRYTON_{name}": "x" for name in ("DATABASE", "KEY", "WEB_SHOP", "PARTY")},
 }
 """And with Tryton."""
+BY_SAP_PI = LEAST | {
+    "ECSYNC_ERPS": "generic_rest,sap_pi",
+    "ECSYNC_ERP_SAP_PI_BASE_URL": "https://pi.example.com",
+    "ECSYNC_ERP_SAP_PI_SENDER": "rest",
+    "ECSYNC_ERP_SAP_PI_PAYLOAD": "json",
+    **{f"ECSYNC_ERP_SAP_PI_{name}": "x" for name in ("USERNAME", "PASSWORD")},
+}
+"""And with SAP by PI."""
 
 
 @cache
@@ -124,7 +132,7 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings_module, "Reader", Remembering)
-        for least in (LEAST, BY_PLUGIN, BY_SF, BY_KUAIDI100, BY_HAND, BY_TRYTON, BY_SHOPEX_OMS):
+        for least in (LEAST, BY_PLUGIN, BY_SF, BY_KUAIDI100, BY_HAND, BY_SAP_PI, BY_TRYTON, BY_SHOPEX_OMS):
             read_settings(least)
     return found
 

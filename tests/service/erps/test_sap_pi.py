@@ -1,0 +1,286 @@
+"""A house whose only ERP is SAP behind PI: every order becomes one sales order, whatever is lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from sync.clock import BusinessClock
+from sync.db.migrate import migrate
+from sync.metrics import Counters
+from sync.runtime import Runtime
+from sync.sandbox.faults import FaultInjector, Faults
+from sync.sandbox.http import HttpServer
+from sync.sandbox.sap_pi import CANCEL_PATH, REST_PATH, SandboxSapPi
+from sync.sandbox.server import SandboxPeers, SandboxSettings
+from sync.sandbox.shop import create_shop
+from sync.sandbox.shop_data import GOODS
+from sync.settings import read_settings
+from tests.service.house import House, environment
+
+PEER = "erp.sap_pi"
+PASSWORD = "sandbox-pi-password"
+
+AFTER = ("reset_after", "hang_after", "truncated", "garbage", "html_200", "html_502", "gbk", "half_json")
+BEFORE = ("reset_before", "server_error", "too_many", "business")
+
+NAMED = {"SENDER_SERVICE": "BC_ECSHOP", "INTERFACE": "SI_Orders_Out", "INTERFACE_NAMESPACE": "urn:shop:orders"}
+SENDERS: dict[str, dict[str, str]] = {
+    "soap": {"SENDER": "soap", "CHANNEL": ":BC_ECSHOP:SOAP_ORDERS"},
+    "soap by interface": {"SENDER": "soap", **NAMED},
+    "soap without envelope": {"SENDER": "soap", "CHANNEL": ":BC_ECSHOP:SOAP_ORDERS", "NOSOAP": "1"},
+    "http": {"SENDER": "http", **NAMED},
+    "http in sequence": {"SENDER": "http", **NAMED, "QUEUE_ID": "ECSHOP"},
+    "rest": {"SENDER": "rest"},
+    "rest with json": {"SENDER": "rest", "PAYLOAD": "json"},
+}
+DROPS = {"DUPLICATE_CHECK": "1"}
+SAFE = {
+    "http": SENDERS["http"],
+    "soap that drops repeats": {**SENDERS["soap"], **DROPS},
+    "rest that drops repeats": {**SENDERS["rest"], **DROPS},
+}
+
+
+@dataclass
+class SapHouse(House):
+    """A house that also holds the stand-in for PI."""
+
+    pi: SandboxSapPi
+
+    def documents(self) -> dict[str, list[str]]:
+        """SAP's sales orders by our number."""
+        return {sn: order["documents"] for sn, order in self.peers.ledger()["erp"]["orders"].items()}
+
+    def break_calls(self, **faults: Any) -> None:
+        self.pi.injector.configure(Faults(**{"only": ("create_order",), "hang_s": 0.1, **faults}))
+
+    def asked(self, operation: str) -> int:
+        return int(self.peers.ledger()["counts"].get(f"erp.{operation}", 0))
+
+
+@contextmanager
+def open_sap_house(
+    tmp_path: Path,
+    sender: dict[str, str],
+    *,
+    finds: bool = False,
+    form: str = "",
+    cancels: bool = False,
+    pi: dict[str, Any] | None = None,
+) -> Iterator[SapHouse]:
+    """Everything up; closed again at the end. `form` asks the look-up for JSON instead of an ORDRSP."""
+    with SandboxPeers(SandboxSettings(clock=BusinessClock())) as peers:
+        stand_in = SandboxSapPi(peers.book, FaultInjector(1), password=PASSWORD, **(pi or {}))
+        server = HttpServer(stand_in)
+        server.start()
+        given = {**sap_settings(server.url), **sender}
+        given |= {"FIND_URL": f"{server.url}{REST_PATH}/{{external_ref}}{form}"} if finds else {"NUMBER_WITHIN_S": "0"}
+        given |= {"CANCEL_URL": server.url + CANCEL_PATH} if cancels else {}
+        settings = read_settings(
+            environment(
+                tmp_path,
+                peers,
+                ECSYNC_ERP_GENERIC_REST_BASE_URL=None,
+                ECSYNC_ERP_GENERIC_REST_TOKEN=None,
+                ECSYNC_ERPS="sap_pi",
+                **{f"ECSYNC_ERP_SAP_PI_{name}": value for name, value in given.items()},
+            )
+        )
+        shop = create_shop(f"sqlite:///{tmp_path}/shop.db")
+        rt = Runtime(settings, counters=Counters(CollectorRegistry()))
+        try:
+            migrate(rt.database)
+            yield SapHouse(rt, shop, peers, stand_in)
+        finally:
+            rt.close()
+            shop.dispose()
+            server.stop()
+
+
+def sap_settings(url: str) -> dict[str, str]:
+    """The variables of SAP behind PI, for this stand-in, without their prefix."""
+    return {
+        "BASE_URL": url,
+        "USERNAME": "ecsync",
+        "PASSWORD": PASSWORD,
+        "SENDER_PORT": "ECSHOP",
+        "SENDER_PARTNER": "ECSHOP",
+        "RECEIVER_PORT": "SAPS4H",
+        "RECEIVER_PARTNER": "S4HCLNT100",
+        "SALES_ORG": "1010",
+        "DISTRIBUTION_CHANNEL": "10",
+        "DIVISION": "00",
+        "SOLD_TO": "10100001",
+        "READ_TIMEOUT_S": "2",
+    }
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_every_sender_brings_every_order_to_sap_once(tmp_path: Path, sender: str) -> None:
+    with open_sap_house(tmp_path, SENDERS[sender]) as house:
+        numbers = house.seed(8)
+        house.poll()
+        house.settle()
+
+        assert sorted(house.documents()) == sorted(numbers)
+        assert all(len(held) == 1 for held in house.documents().values())
+        assert {house.order(sn).erp_no for sn in numbers} == {"accepted"}
+        assert {house.step("push_order", sn).state for sn in numbers} == {"done"}
+
+
+@pytest.mark.parametrize("sender", SAFE)
+@pytest.mark.parametrize("fault", [*AFTER, *BEFORE])
+def test_where_repeats_are_dropped_a_lost_answer_ends_with_one_order(tmp_path: Path, sender: str, fault: str) -> None:
+    drops = sender.startswith("rest")
+    with open_sap_house(tmp_path, SAFE[sender], pi={"drops_repeats": drops}) as house:
+        house.break_calls(**{fault: 1.0})
+        numbers = house.seed(2)
+        house.poll()
+        house.settle()
+
+        assert {sn: len(house.documents()[sn]) for sn in numbers} == dict.fromkeys(numbers, 1)
+        assert {house.step("push_order", sn).state for sn in numbers} == {"done"}
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "html_502", "hang_after"])
+@pytest.mark.parametrize("sender", ["soap", "rest"])
+def test_where_they_are_not_a_person_looks_and_nothing_is_sent_again(tmp_path: Path, sender: str, fault: str) -> None:
+    with open_sap_house(tmp_path, SENDERS[sender]) as house:
+        house.break_calls(**{fault: 1.0})
+        [sn] = house.seed()
+        house.poll()
+        house.settle()
+        step = house.step("push_order", sn)
+
+        assert (step.state, step.last_code) == ("parked", "sap_pi.order.outcome_unknown")
+        assert len(house.documents()[sn]) == 1
+        assert house.asked("create_order") == 1
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "html_502", "truncated"])
+def test_with_a_look_up_an_order_whose_answer_was_lost_is_found_and_adopted(tmp_path: Path, fault: str) -> None:
+    with open_sap_house(tmp_path, SENDERS["soap"], finds=True) as house:
+        house.break_calls(**{fault: 1.0})
+        [sn] = house.seed()
+        house.poll()
+        house.settle()
+
+        assert house.documents()[sn] == [house.order(sn).erp_no]
+        assert house.asked("create_order") == 1
+
+
+def test_the_wait_before_that_look_up_gives_sap_time_to_post(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["soap"], finds=True) as house:
+        house.break_calls(reset_after=1.0)
+        [sn] = house.seed()
+        house.poll()
+        step = house.step("push_order", sn)
+
+        assert step.state == "owed"
+        assert step.not_before is not None
+        assert (step.not_before - house.order(sn).received_at).total_seconds() > 250
+
+
+def test_a_refused_password_makes_orders_wait_and_none_is_lost(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["http"]) as house:
+        house.pi.password = "another"
+        [sn] = house.seed()
+        house.poll()
+        assert house.step("push_order", sn).state == "owed"
+
+        house.pi.password = PASSWORD
+        house.open_doors()
+        house.settle()
+        assert len(house.documents()[sn]) == 1
+
+
+def test_an_order_that_sap_cannot_map_is_parked_with_pi_s_words(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["http"]) as house:
+        house.break_calls(business=1.0, business_code="500", business_reason="MappingException: E1EDKA1")
+        [sn] = house.seed()
+        house.poll()
+        house.settle()
+        step = house.step("push_order", sn)
+
+        assert (step.state, step.last_code) == ("parked", "sap_pi.order.mapping_failed")
+        assert "E1EDKA1" in step.last_message
+        assert house.documents()[sn] == []
+
+
+# --- SAP's number, and the way back
+
+
+@pytest.mark.parametrize("posts_after", [0, 2])
+@pytest.mark.parametrize("form", ["", "?format=json"], ids=["ordrsp", "json"])
+def test_an_accepted_order_gets_its_number_once_sap_shows_it(tmp_path: Path, form: str, posts_after: int) -> None:
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, form=form, pi={"posts_after": posts_after}) as house:
+        [sn] = house.seed()
+        house.poll()
+        assert house.order(sn).erp_no == "accepted"
+
+        for _ in range(posts_after + 1):
+            house.settle()
+        assert [house.order(sn).erp_no] == house.documents()[sn]
+        assert house.asked("find_order") == posts_after + 1
+
+
+def test_an_order_whose_idoc_failed_in_sap_stays_accepted_and_is_asked_for_again(tmp_path: Path) -> None:
+    variants = {f"{goods.sn}-{number}" for goods in GOODS for number, _ in enumerate(goods.variants, start=1)}
+    every_sku = frozenset(variants | {goods.sn for goods in GOODS})
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, pi={"unknown_skus": every_sku}) as house:
+        [sn] = house.seed()
+        house.poll()
+        house.settle()
+
+        assert house.order(sn).erp_no == "accepted"
+        assert house.step("push_order", sn).state == "done"
+        assert house.step("number_order", sn).state == "owed"
+        assert house.documents()[sn] == []
+
+
+def test_a_withdrawn_order_is_cancelled_in_sap_where_there_is_a_way(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, cancels=True) as house:
+        [sn] = house.seed()
+        house.poll()
+        house.settle()
+        house.cancel(sn)
+        house.poll()
+        house.settle()
+
+        assert house.peers.ledger()["erp"]["orders"][sn]["cancelled"]
+        assert house.step("cancel_order", sn).state == "done"
+
+
+def test_an_order_that_left_sap_is_not_cancelled_and_a_person_hears_why(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, cancels=True) as house:
+        [sn] = house.seed()
+        house.poll()
+        house.settle()
+        house.pi.deliver(sn)
+        house.cancel(sn)
+        house.poll()
+        house.settle()
+
+        assert house.step("cancel_order", sn).last_code == "sap_pi.cancel.too_late"
+        assert not house.peers.ledger()["erp"]["orders"][sn]["cancelled"]
+
+
+def test_without_a_way_a_person_cancels(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True) as house:
+        [sn] = house.seed()
+        house.poll()
+        house.settle()
+        house.cancel(sn)
+        house.poll()
+        house.settle()
+        step = house.step("cancel_order", sn)
+
+        assert (step.state, step.last_code) == ("parked", "sap_pi.cancel.cannot_cancel")
+        assert "VA02" in step.last_message

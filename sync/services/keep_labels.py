@@ -13,22 +13,23 @@ from sqlalchemy.orm import Session
 from mappings.model import Waybill
 from sync.clock import utc_now
 from sync.db.models import LabelRow, ShipmentRow
+from sync.db.session import count_changed
 from sync.runtime import Runtime
 
 
 def store_label(rt: Runtime, session: Session, shipment: ShipmentRow, waybill: Waybill) -> None:
     """Keep the parcel's label. A repeated answer changes nothing; one with another number replaces it, and it waits
     to be printed again."""
-    held = session.get(LabelRow, shipment.id, with_for_update=True)
     fresh = {
         "content": waybill.label,
         "kind": waybill.label_kind,
         "waybill_no": waybill.waybill_no,
         "stored_at": utc_now(),
     }
-    if held is None:
-        session.execute(rt.database.insert_new(LabelRow), {"shipment_id": shipment.id, **fresh})
-    elif held.waybill_no != waybill.waybill_no:
+    if count_changed(session.execute(rt.database.insert_new(LabelRow), {"shipment_id": shipment.id, **fresh})):
+        return
+    held = session.get_one(LabelRow, shipment.id, with_for_update=True)
+    if held.waybill_no != waybill.waybill_no:
         for name, value in (fresh | {"printed_at": None, "emptied_at": None}).items():
             setattr(held, name, value)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from mappings.china_time import write_time
 from sync.clock import utc_now
 from sync.sandbox.faults import Draw
 from sync.sandbox.http import Request, Response
@@ -34,7 +33,7 @@ from sync.sandbox.shopex_oms_rules import (
     replay_answer,
     response,
 )
-from sync.sandbox.shopex_oms_store import Shelves, Stored
+from sync.sandbox.shopex_oms_store import Stored
 
 REPLAY_S = 120
 REPEAT_S = 3600
@@ -60,7 +59,7 @@ class SandboxShopexOms(Peer):
     name: ClassVar[str] = "erp"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _orders: dict[str, Stored] = field(default_factory=dict, repr=False)
-    _shelves: Shelves = field(default_factory=Shelves, repr=False)
+    _shelves: dict[str, int] = field(default_factory=dict, repr=False)
     _locked: dict[str, float] = field(default_factory=dict, repr=False)
     _crashing: set[str] = field(default_factory=set, repr=False)
     _seen: dict[str, float] = field(default_factory=dict, repr=False)
@@ -81,14 +80,13 @@ class SandboxShopexOms(Peer):
     def reset(self) -> None:
         Peer.reset(self)
         with self._lock:
-            for memory in (self._orders, self._locked, self._crashing, self._seen):
+            for memory in (self._orders, self._shelves, self._locked, self._crashing, self._seen):
                 memory.clear()
-            self._shelves = Shelves()
 
     def put(self, sku: str, on_hand: int) -> None:
         """Say how much there is of a SKU before any order."""
         with self._lock:
-            self._shelves.put(sku, on_hand, utc_now())
+            self._shelves[sku] = on_hand
 
     def crash_on(self, order_bn: str) -> None:
         """The next push of this order kills PHP before anything is kept, and leaves the order locked for `lock_s`."""
@@ -166,7 +164,6 @@ class SandboxShopexOms(Peer):
             "sales.getDeliveryList": self._deliveries,
             "stock.getBnStock": self._stock_by_sku,
             "stock.getAll": self._stock_of_all,
-            "stock.getDetailList": self._stock_by_warehouse,
         }
         try:
             check_question(form, self.flag, self.key, utc_now())
@@ -211,18 +208,9 @@ class SandboxShopexOms(Peer):
         return response({"lists": numbered(rows), "count": len(rows)}, note="told")
 
     def _stock_of_all(self, form: Mapping[str, str]) -> Response:
-        rows = [{"bn": sku, "name": sku, **self._figure(sku)} for sku in self._shelves.skus()]
+        rows = [{"bn": sku, "name": sku, **self._figure(sku)} for sku in self._shelves]
         return response({"lists": page_of(rows, form), "count": str(len(rows))}, note="told")
-
-    def _stock_by_warehouse(self, form: Mapping[str, str]) -> Response:
-        start, end = form.get("modified_start", ""), form.get("modified_end", "9")
-        rows = [
-            {"product_bn": sku, "branch_bn": "stockhouse", "store": str(store), "store_freeze": 0}
-            for sku, store, moved_at in self._shelves.moves()
-            if start <= write_time(moved_at) < end
-        ]
-        return response({"lists": numbered(page_of(rows, form)), "count": len(rows)}, note="told")
 
     def _figure(self, sku: str) -> dict[str, str]:
         held = sum(order.pieces(sku) for order in self._orders.values() if order.holds_stock)
-        return {"store": str(self._shelves.count(sku, self.on_hand)), "store_freeze": str(held)}
+        return {"store": str(self._shelves.get(sku, self.on_hand)), "store_freeze": str(held)}

@@ -19,8 +19,8 @@ from sync.sandbox.http import Response
 ORDER_PATH = "/index.php/api"
 QUERY_PATH = "/index.php/openapi/rpc/service"
 CLOCK_TOLERANCE = timedelta(hours=1)
-METHODS = ("stock.getBnStock", "stock.getAll", "stock.getDetailList", "orders.getList", "sales.getDeliveryList")
-MOST_ROWS = {"stock.getAll": 100, "stock.getDetailList": 100}
+METHODS = ("stock.getBnStock", "stock.getAll", "orders.getList", "sales.getDeliveryList")
+MOST_ROWS = {"stock.getAll": 100}
 """Rows a page; 1000 for the other methods."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _REFUNDED = ("4", "5", "7", "8")

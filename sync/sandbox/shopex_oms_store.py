@@ -1,10 +1,10 @@
-"""What the sandbox OMS keeps: its orders as its open API shows them, and what is on its shelves."""
+"""What the sandbox OMS keeps of an order, and how its open API shows it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -98,26 +98,6 @@ class Stored:
             "branch_bn": "stockhouse",
             "items": items,
         }
-
-
-@dataclass(slots=True)
-class Shelves:
-    """Pieces by SKU, and when they were counted last."""
-
-    _counted: dict[str, tuple[int, datetime]] = field(default_factory=dict)
-
-    def put(self, sku: str, on_hand: int, at: datetime) -> None:
-        self._counted[sku] = on_hand, at
-
-    def count(self, sku: str, otherwise: int) -> int:
-        return self._counted[sku][0] if sku in self._counted else otherwise
-
-    def skus(self) -> list[str]:
-        return list(self._counted)
-
-    def moves(self) -> Iterator[tuple[str, int, datetime]]:
-        for sku, (on_hand, at) in self._counted.items():
-            yield sku, on_hand, at
 
 
 def _object(place: int, sold: Mapping[str, Any]) -> dict[str, Any]:

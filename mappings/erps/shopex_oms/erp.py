@@ -100,8 +100,8 @@ class ShopexOms:
             )
 
     def read_stock(self, since: datetime | None, skus: Collection[str] = ()) -> Exchange[tuple[StockFigure, ...]]:
-        """What can be sold, one figure a SKU over all warehouses; never raises UncertainError: it was a read."""
-        return (yield from read_stock(self._settings, since, skus))
+        """What can be sold, one figure a SKU over all warehouses, always of every SKU; never raises UncertainError."""
+        return (yield from read_stock(self._settings, skus))
 
     def poll_shipments(self, since: datetime) -> Exchange[tuple[ErpShipment, ...]]:
         """What its warehouses sent of our shop's orders; never raises UncertainError."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
-from mappings.china_time import write_time
 from mappings.erps.shopex_oms.calls import question
 from mappings.erps.shopex_oms.reply import read_response, rows_of
 from mappings.erps.shopex_oms.settings import OmsSettings
@@ -37,21 +35,13 @@ def find_unknown_skus(settings: OmsSettings, skus: Iterable[str]) -> Exchange[tu
     return tuple(sku for sku in wanted if sku.casefold() not in known)
 
 
-def read_stock(
-    settings: OmsSettings, since: datetime | None, skus: Collection[str]
-) -> Exchange[tuple[StockFigure, ...]]:
-    """Every SKU's figure over all warehouses, or of `skus`, or of those in whose warehouses something moved since.
+def read_stock(settings: OmsSettings, skus: Collection[str]) -> Exchange[tuple[StockFigure, ...]]:
+    """Every SKU's figure over all warehouses, or those of `skus`: what is on hand less what orders hold.
 
-    What is on hand less what orders hold. Orders hold a SKU as such before they hold it in one warehouse, so a
-    warehouse's own figures tell only which SKUs moved.
+    Orders hold a SKU as such before they hold it in one warehouse. So a warehouse's figures are too high, and its list
+    of what moved (`stock.getDetailList`) leaves out what was ordered meanwhile: neither is asked for.
     """
-    if skus:
-        rows = yield from _ask(settings, "read_stock", list(dict.fromkeys(skus)))
-    elif since is None:
-        rows = yield from _pages(settings, "stock.getAll", {})
-    else:
-        moved = yield from _pages(settings, "stock.getDetailList", {"modified_start": write_time(since)})
-        rows = yield from _ask(settings, "read_stock", list(dict.fromkeys(text_of(row, "product_bn") for row in moved)))
+    rows = yield from (_ask(settings, "read_stock", list(dict.fromkeys(skus))) if skus else _all_pages(settings))
     return _figures(rows)
 
 
@@ -66,12 +56,11 @@ def _ask(settings: OmsSettings, operation: str, skus: Sequence[str]) -> Exchange
     return rows
 
 
-def _pages(settings: OmsSettings, method: str, asked: Mapping[str, str]) -> Exchange[Rows]:
-    until = "modified_end" if "modified_start" in asked else ""
+def _all_pages(settings: OmsSettings) -> Exchange[Rows]:
     rows: Rows = []
     for page in range(1, MOST_PAGES + 1):
-        fields = {**asked, "page_no": str(page), "page_size": str(PAGE_SIZE)}
-        reply = yield question(settings, "read_stock", method, fields, until=until)
+        asked = {"page_no": str(page), "page_size": str(PAGE_SIZE)}
+        reply = yield question(settings, "read_stock", "stock.getAll", asked)
         found = rows_of(read_response(reply, CODE), CODE)
         rows += found
         if len(found) < PAGE_SIZE:

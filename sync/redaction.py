@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
+from xml.sax.saxutils import escape
 
 PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
 LANDLINE = re.compile(r"(?<!\d)(0\d{2,3})-?\d{3,4}(\d{4})(?!\d)")
@@ -25,15 +26,13 @@ def mask(text: str) -> str:
 
 
 def redact(text: str, *, private: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
-    """The text without secrets and with private texts masked, also where JSON escaped them."""
+    """The text without secrets and with private texts masked, also where JSON or XML escaped them."""
     for secret in secrets:
         if len(secret) >= 3:
             text = text.replace(secret, HIDDEN)
     for word in sorted((w for w in private if w), key=len, reverse=True):
-        text = text.replace(word, mask(word))
-        escaped = json.dumps(word)[1:-1]
-        if escaped != word:
-            text = text.replace(escaped, mask(word))
+        for spelled in {word, json.dumps(word)[1:-1], escape(word)}:
+            text = text.replace(spelled, mask(word))
     text = TOKEN.sub(rf"\1{HIDDEN}", text)
     text = CONTROL.sub("\ufffd", text)  # peers send anything; PostgreSQL stores no NUL, and a log is for reading
     return LANDLINE.sub(r"\1****\2", PHONE.sub(r"\1****\2", text))

@@ -24,6 +24,10 @@ def test_a_private_text_never_survives_in_plain_or_escaped_json(private: str, ar
     assert mask(private) in shown
 
 
+def test_a_private_text_is_masked_as_xml_spells_it() -> None:
+    assert redact("<name>M&amp;M &lt;Ltd&gt;</name>", private=["M&M <Ltd>"]) == "<name>M******</name>"
+
+
 def test_names_keep_their_first_character_and_phones_their_ends() -> None:
     assert mask("张三丰") == "张**"
     assert mask("13912345678") == "139****5678"

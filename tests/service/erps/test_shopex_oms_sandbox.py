@@ -25,8 +25,8 @@ NUMBERS = re.compile(r"\d+$")
 @pytest.fixture
 def peer() -> SandboxShopexOms:
     """As empty as the recorded one was, and with the same three SKUs."""
-    given = {"token": TOKEN, "flag": "ecshop", "key": KEY, "unknown_skus": frozenset({"NOPE", "NOPE-1"})}
-    oms = SandboxShopexOms(Ledger(), FaultInjector(1), **given)
+    unknown = frozenset({"NOPE", "NOPE-1"})
+    oms = SandboxShopexOms(Ledger(), FaultInjector(1), token=TOKEN, flag="ecshop", key=KEY, unknown_skus=unknown)
     for sku, on_hand in (("ECS000000", 50), ("ECS000004", 17), ("ECS000032", 4)):
         oms.put(sku, on_hand)
     return oms
@@ -54,12 +54,17 @@ def push_all(peer: SandboxShopexOms) -> list[tuple[str, Any, Any]]:
     ]
 
 
+def without_numbers(answer: Any) -> Any:
+    """The answer without the OMS's own number at the end of its message."""
+    data = answer["data"]
+    if not data or "msg" not in data:
+        return answer
+    return {**answer, "data": {**data, "msg": NUMBERS.sub("n", data["msg"])}}
+
+
 def test_every_recorded_form_gets_the_recorded_answer(peer: SandboxShopexOms) -> None:
     for name, recorded, ours in push_all(peer):
-        for answer in (recorded, ours):
-            if answer["data"] and "msg" in answer["data"]:
-                answer["data"]["msg"] = NUMBERS.sub("n", answer["data"]["msg"])
-        assert ours == recorded, name
+        assert without_numbers(ours) == without_numbers(recorded), name
 
 
 def test_a_failed_order_is_not_shown_and_holds_nothing(peer: SandboxShopexOms) -> None:

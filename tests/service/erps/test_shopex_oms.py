@@ -14,6 +14,7 @@ from mappings.errors import AuthError, PermanentError, TransientError
 from mappings.model import ErpShipment, Order, StockFigure
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp
 from sync.clock import utc_now
+from sync.db.models import AttemptRow
 from sync.db.steps import Wake
 from sync.exceptions import list_open
 from sync.gateway import CallContext
@@ -260,6 +261,25 @@ def test_a_parcel_that_the_warehouse_sent_is_told_of_the_order(oms: Oms) -> None
     assert (shipment.external_ref, shipment.waybill_no, shipment.shipper) == (order_sn, "SF1000000000001", "顺丰速运")
     assert sum(shipment.quantities.values()) > 0
     assert oms.ask(oms.connector.poll_shipments(utc_now() + timedelta(hours=1))) == ()
+
+
+def test_no_name_phone_street_or_secret_stands_in_any_record(oms: Oms) -> None:
+    placed = oms.house.seed(3)
+    oms.house.poll()
+    for order_sn in placed:
+        oms.house.cancel(order_sn)
+    oms.house.poll()
+    oms.house.settle()
+
+    with oms.house.rt.database.reading() as session:
+        texts = "\n".join(f"{row.request}\n{row.reply}" for row in session.query(AttemptRow))
+    for row in oms.house.orders():
+        who = row.header["consignee"]
+        for private in (who["name"], who["phone"], who["address"]["street"]):
+            assert private not in texts
+    assert "sandbox-oms-token" not in texts
+    assert "sandbox-oms-key" not in texts
+    assert "ome.order.add" in texts, "what was asked is kept"
 
 
 # --- what the sandbox itself enforces

@@ -83,6 +83,18 @@ BY_SAP_PI = LEAST | {
 }
 """And with SAP by PI."""
 
+BY_JUSHUITAN = LEAST | {
+    "ECSYNC_ERPS": "generic_rest,jushuitan",
+    **{f"ECSYNC_ERP_JUSHUITAN_{name}": "x" for name in ("APP_KEY", "APP_SECRET", "ACCESS_TOKEN")},
+    "ECSYNC_ERP_JUSHUITAN_SHOP_ID": "1",
+}
+"""And with Jushuitan."""
+BY_WANGDIANTONG = LEAST | {
+    "ECSYNC_ERPS": "generic_rest,wangdiantong",
+    **{f"ECSYNC_ERP_WANGDIANTONG_{name}": "x:y" for name in ("SID", "APP_KEY", "APP_SECRET", "SHOP_NO")},
+}
+"""And with Wangdiantong."""
+
 
 @cache
 def text_of(path: Path) -> str:
@@ -132,7 +144,18 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings_module, "Reader", Remembering)
-        for least in (LEAST, BY_PLUGIN, BY_SF, BY_KUAIDI100, BY_HAND, BY_SAP_PI, BY_TRYTON, BY_SHOPEX_OMS):
+        for least in (
+            LEAST,
+            BY_PLUGIN,
+            BY_SF,
+            BY_KUAIDI100,
+            BY_HAND,
+            BY_SAP_PI,
+            BY_TRYTON,
+            BY_SHOPEX_OMS,
+            BY_JUSHUITAN,
+            BY_WANGDIANTONG,
+        ):
             read_settings(least)
     return found
 

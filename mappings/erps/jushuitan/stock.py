@@ -29,7 +29,7 @@ def read_stock(service: Service, since: datetime | None, skus: Collection[str]) 
         rows = yield from _changed_rows(service, since)
     else:
         raise PermanentError(
-            f"{AREA}.skus_needed", "Jushuitan tells stock by SKU or by time of change, and was asked for neither"
+            "jushuitan.stock.skus_needed", "Jushuitan tells stock by SKU or by time of change, and was asked for neither"
         )
     figures: dict[str, StockFigure] = {}
     for row in rows:
@@ -110,7 +110,7 @@ def _figure(row: Mapping[str, Any], service: Service) -> StockFigure:
         pieces = settings.formula.pieces(row)
     except ValueError as problem:
         raise PermanentError(
-            f"{AREA}.figure_unreadable",
+            "jushuitan.stock.figure_unreadable",
             f"Jushuitan's field {problem} of SKU {sku} is missing or no number. Nothing was written. Check "
             "STOCK_FORMULA",
         ) from None

@@ -35,7 +35,7 @@ def read_stock(service: Service, since: datetime | None, skus: Collection[str]) 
         rows = yield from _changed_rows(service, method, since)
     else:
         raise PermanentError(
-            f"{AREA}.skus_needed", "Wangdiantong tells stock by SKU or by time of change, and was asked for neither"
+            "wangdiantong.stock.skus_needed", "Wangdiantong tells stock by SKU or by time of change, and was asked for neither"
         )
     figures: dict[tuple[str, str], StockFigure] = {}
     for row in rows:
@@ -89,7 +89,7 @@ def _figure(service: Service, row: Mapping[str, Any]) -> StockFigure | None:
         pieces = service.settings.formula.pieces(row)
     except ValueError as problem:
         raise PermanentError(
-            f"{AREA}.figure_unreadable",
+            "wangdiantong.stock.figure_unreadable",
             f"Wangdiantong's field {problem} of SKU {sku} is missing or no number. Nothing was written. Check "
             "STOCK_FORMULA",
         ) from None

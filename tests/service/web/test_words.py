@@ -89,7 +89,7 @@ def test_templates_say_nothing_that_is_not_in_the_catalogue() -> None:
 
 
 def test_every_code_that_may_reach_the_desk_is_explained() -> None:
-    codes = codes_in_source() | codes_of_carriers()
+    codes = codes_in_source() | codes_of_carriers() | codes_of_erps()
 
     assert len(codes) > 60
     assert {code for code in codes if explain(code) is CAUSES[-1]} == set()
@@ -147,6 +147,17 @@ def codes_of_sf() -> set[str]:
     table = tomllib.loads((ROOT / "mappings/carriers/sf/results.toml").read_text("utf-8"))
     words = {row["code"] for row in table["result"].values() if "code" in row}
     return {f"sf.{area}.{word}" for area in ("waybill", "query", "cancel", "label") for word in words}
+
+
+def codes_of_erps() -> set[str]:
+    """What the tables of ERPs may bring; a refused account closes the door, which has a code of its own."""
+    found = set()
+    for name in ("jushuitan", "wangdiantong"):
+        table = tomllib.loads((ROOT / f"mappings/erps/{name}/results.toml").read_text("utf-8"))
+        rows = [*table["result"].values(), *table.get("reason", ()), table.get("otherwise", {})]
+        words = {row["code"] for row in rows if "code" in row and row["class"] != "auth"} | {"rejected", "garbled"}
+        found |= {f"{name}.{area}.{word}" for area in ("order", "cancel", "stock", "shipment") for word in words}
+    return found | {f"wangdiantong.{area}.result_unmapped" for area in ("order", "cancel", "stock", "shipment")}
 
 
 @pytest.mark.parametrize(

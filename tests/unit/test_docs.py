@@ -94,6 +94,13 @@ BY_WANGDIANTONG = LEAST | {
     **{f"ECSYNC_ERP_WANGDIANTONG_{name}": "x:y" for name in ("SID", "APP_KEY", "APP_SECRET", "SHOP_NO")},
 }
 """And with Wangdiantong."""
+BY_SAP_ODATA = LEAST | {
+    "ECSYNC_ERPS": "generic_rest,sap_odata",
+    "ECSYNC_ERP_SAP_ODATA_BASE_URL": "https://s4.example.com",
+    **{f"ECSYNC_ERP_SAP_ODATA_{name}": "x" for name in ("USERNAME", "PASSWORD", "SALES_ORGANIZATION")},
+    **{f"ECSYNC_ERP_SAP_ODATA_{name}": "1" for name in ("DISTRIBUTION_CHANNEL", "DIVISION", "SOLD_TO")},
+}
+"""And with SAP by OData."""
 
 
 @cache
@@ -150,6 +157,7 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
             BY_SF,
             BY_KUAIDI100,
             BY_HAND,
+            BY_SAP_ODATA,
             BY_SAP_PI,
             BY_TRYTON,
             BY_SHOPEX_OMS,

@@ -53,7 +53,7 @@ def reject_items(number: str, access: SapAccess, given: SapSettings) -> Exchange
         item_no = text_of(item, "SalesOrderItem")
         if item_no in asked:
             raise TransientError(
-                f"{CODE}.not_rejected", f"SAP took the rejection of item {item_no} and does not show it"
+                "sap_odata.cancel.not_rejected", f"SAP took the rejection of item {item_no} and does not show it"
             )
         asked.add(item_no)
         reply = yield from access.change(
@@ -74,7 +74,7 @@ def _read_state(number: str, access: SapAccess, given: SapSettings) -> Exchange[
     reply = yield from access.read("read_order", address(given.order_service, ORDER + key(SalesOrder=number), options))
     if reply.status == 404:
         message = f"SAP knows no sales order {number}: look there under the shop's order number, cancel it by hand"
-        raise PermanentError(f"{CODE}.not_found", message, peer_code="404", peer_text=reply.text()[:200])
+        raise PermanentError("sap_odata.cancel.not_found", message, peer_code="404", peer_text=reply.text()[:200])
     held = read_body(reply, CODE, changes_peer=False).get("d")
     below = held.get("to_Item") if isinstance(held, Mapping) else None
     rows = below.get("results") if isinstance(below, Mapping) else None
@@ -89,13 +89,13 @@ def _read_state(number: str, access: SapAccess, given: SapSettings) -> Exchange[
 def _check_may_reject(number: str, state: _State, given: SapSettings) -> None:
     if state.is_begun:
         raise PermanentError(
-            f"{CODE}.too_late",
+            "sap_odata.cancel.too_late",
             f"Sales order {number} has a delivery in SAP already, so it was not cancelled: reverse the delivery there "
             "and retry, or treat it as a return and resolve this line",
         )
     if not given.rejection_reason or not state.items:
         raise PermanentError(
-            f"{CODE}.by_hand",
+            "sap_odata.cancel.by_hand",
             f"Sales order {number} is withdrawn in the shop; nothing was changed in SAP. Set a reason for rejection on "
             "all its items there (VA02, or Manage Sales Orders), then retry this line: it closes when all are. With "
             "REJECTION_REASON set ecsync does this by itself",
@@ -105,7 +105,7 @@ def _check_may_reject(number: str, state: _State, given: SapSettings) -> None:
 def _check_unchanged(reply: HttpReply) -> None:
     if reply.status in (412, 428):
         message = "Somebody changed the order in SAP at this moment; nothing was done"
-        raise TransientError(f"{CODE}.changed_meanwhile", message, peer_code=str(reply.status))
+        raise TransientError("sap_odata.cancel.changed_meanwhile", message, peer_code=str(reply.status))
 
 
 def _etag(item: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from mappings.connector import Config, Spec
 from mappings.erps.sap_odata.access import SapAccess
-from mappings.erps.sap_odata.cancel import CODE as CANCEL_AREA
 from mappings.erps.sap_odata.cancel import reject_items
 from mappings.erps.sap_odata.explain import explain_order
 from mappings.erps.sap_odata.odata import address, literal
@@ -84,7 +83,7 @@ class SapOdataErp:
             found = yield from self.find(document.external_ref)
             if found is None:
                 message = "SAP finds no sales order under the shop's order number: look there, cancel it by hand"
-                raise PermanentError(f"{CANCEL_AREA}.not_found", message)
+                raise PermanentError("sap_odata.cancel.not_found", message)
             document = found
         yield from reject_items(document.erp_no, self._access, self._given)
 

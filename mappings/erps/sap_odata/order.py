@@ -26,7 +26,7 @@ def reference(external_ref: str) -> str:
     room = longest(ORDER, "PurchaseOrderByCustomer")
     if len(external_ref) > room:
         raise PermanentError(
-            f"{ORDER_AREA}.reference_too_long",
+            "sap_odata.order.reference_too_long",
             f"The order's number has {len(external_ref)} characters, and SAP takes {room}; nothing was sent. Enter the "
             "order in SAP by hand and resolve this line; give the shop a shorter name or shorter order numbers",
         )
@@ -59,7 +59,7 @@ def write_order(order: ErpOrder, given: SapSettings) -> dict[str, Any]:
         body["to_Text"] = texts
     if problem := problem_of(ORDER, body):
         raise PermanentError(
-            f"{ORDER_AREA}.not_writable",
+            "sap_odata.order.not_writable",
             f"SAP would not take this order, so it was not sent: {problem}. Correct it in the shop or in the settings, "
             "then retry",
         )
@@ -103,7 +103,7 @@ def _header_amounts(bill: Bill, given: SapSettings) -> Iterable[tuple[str, int]]
             continue
         if not kind:
             raise PermanentError(
-                f"{ORDER_AREA}.condition_unset",
+                "sap_odata.order.condition_unset",
                 f"The order has a {words} of {_yuan(abs(fen))}, and nobody said how SAP is told of it; nothing was "
                 f"sent. Name its condition type in {setting} (or - to leave it out), restart, then retry",
             )

@@ -122,11 +122,11 @@ def read_found(reply: HttpReply, external_ref: str) -> ErpDocument | None:
     ]
     if rows and not mine:
         message = "SAP answered the look-up with other orders: a gateway between us may drop $filter. Nothing was sent"
-        raise _for_a_person("found_other", message, rows)
+        raise _for_a_person("sap_odata.order.found_other", message, rows)
     standing = [row for row in mine if text_of(row, "OverallSDDocumentRejectionSts") != ALL_REJECTED]
     if len(standing) > 1:
         message = "SAP holds this order more than once: reject the surplus there, then retry"
-        raise _for_a_person("found_twice", message, standing)
+        raise _for_a_person("sap_odata.order.found_twice", message, standing)
     found = standing or mine[-1:]
     return ErpDocument(text_of(found[0], "SalesOrder"), external_ref, adopted=True) if found else None
 
@@ -162,9 +162,9 @@ def _raise_refusal(reply: HttpReply, refusal: Refusal, area: str, *, changes_pee
     raise RULES.error(ruling, area, refusal.code, text, changes_peer=changes_peer)
 
 
-def _for_a_person(word: str, message: str, rows: Iterable[Mapping[str, Any]]) -> PermanentError:
+def _for_a_person(code: str, message: str, rows: Iterable[Mapping[str, Any]]) -> PermanentError:
     numbers = ", ".join(text_of(row, "SalesOrder") for row in rows)
-    return PermanentError(f"{ORDER_AREA}.{word}", message, peer_text=numbers[:200])
+    return PermanentError(code, message, peer_text=numbers[:200])
 
 
 def _message(row: Mapping[str, Any]) -> str:

@@ -45,7 +45,8 @@ def read_stock(access: SapAccess, given: SapSettings, skus: Collection[str]) -> 
     """
     if not given.stock_path:
         raise PermanentError(
-            f"{CODE}.not_offered", "STOCK_PATH is empty: SAP is not asked for stock. Set it, or name another STOCK_ERP"
+            "sap_odata.stock.not_offered",
+            "STOCK_PATH is empty: SAP is not asked for stock. Set it, or name another STOCK_ERP",
         )
     room = longest(ITEM, "Material")
     asked = {sku: material_of(sku) for sku in skus if 0 < len(material_of(sku)) <= room}
@@ -89,7 +90,7 @@ def _read_rows(access: SapAccess, given: SapSettings, wanted: str) -> Exchange[R
         if not place or not rows:
             return found
     raise PermanentError(
-        f"{CODE}.endless", f"SAP gives more than {MOST_PAGES} pages of stock: name the plants in STOCK_PLACES"
+        "sap_odata.stock.endless", f"SAP gives more than {MOST_PAGES} pages of stock: name the plants in STOCK_PLACES"
     )
 
 
@@ -115,7 +116,7 @@ def _quantity(row: Mapping[str, Any], material: str) -> Decimal:
         number = None
     if number is None or not number.is_finite() or abs(number) > MOST_PIECES:
         raise PermanentError(
-            f"{CODE}.figure_unreadable",
+            "sap_odata.stock.figure_unreadable",
             f"SAP's quantity of material {material} is no number of pieces. Nothing was written: look at it there",
         )
     return number

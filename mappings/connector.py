@@ -59,8 +59,9 @@ class Spec:
     connect_timeout_s: float = 5
     read_timeout_s: float = 15
     repeat_is_safe: bool = False
-    repeat_window_s: float = 0
-    """How long after the first order the peer keeps that promise (0: for ever). Later a person must look."""
+    repeat_window_s: Callable[[Mapping[str, Any]], float] = field(default=lambda config: 0)
+    """How long after the first order the peer keeps that promise, by the connector's settings (0: for ever, `NEVER`:
+    not at all). Later a person must look."""
     query_spacing_s: float = 0
     """The least time between two queries of one waybill; who asks more often is locked out (0: none known)."""
     queries_a_day: Callable[[Mapping[str, Any]], int] = field(default=lambda config: 0)
@@ -97,6 +98,9 @@ class Spec:
     signs_pushes: bool = True
     """Whether a push proves who sent it (carriers). Where it does not, the secret path of the receiver must be set."""
 
+
+NEVER = -1.0
+"""A `Spec.repeat_window_s`: an order that may have arrived is not sent again, whoever asks for it."""
 
 Config = Mapping[str, Any]
 """Setting name -> parsed value, for one configured peer."""

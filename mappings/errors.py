@@ -55,15 +55,26 @@ class UncertainError(PeerError):
 
 
 class UndecidedError(UncertainError):
-    """The peer took it and people there decide: the same key, sent again in `retry_after_s`, brings the answer."""
+    """The peer took it and people there decide: the same key, sent again in `retry_after_s`, brings the answer.
+
+    `carrier_order_no` is what a carrier calls the order that it took (`Waybill.carrier_order_no`).
+    """
 
     peer_is_well = True
 
     def __init__(
-        self, code: str, message: str, *, retry_after_s: float, peer_code: str = "", peer_text: str = ""
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after_s: float,
+        peer_code: str = "",
+        peer_text: str = "",
+        carrier_order_no: str = "",
     ) -> None:
         super().__init__(code, message, peer_code=peer_code, peer_text=peer_text)
         self.retry_after_s = retry_after_s
+        self.carrier_order_no = carrier_order_no
 
 
 class PermanentError(PeerError):

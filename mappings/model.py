@@ -139,6 +139,7 @@ class Waybill:
 
     `label` is the printable, as `label_kind` says: `html`, `pdf` or `png` (base64), `url` (for a person's browser).
     `label_problem` says why a label that was wanted is missing; the waybill is good all the same.
+    `carrier_order_no` is what the platform calls the order; several names have blanks between, pushes may say any.
     """
 
     waybill_no: str

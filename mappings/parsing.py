@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,6 +35,24 @@ def parse_count(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise ValueError("must be a whole number, 1 or more")
     return int(text)
+
+
+def parse_hours(text: str) -> str:
+    """`09:00-18:00`, China time: the hours in which a courier can come; kept as it is, for `read_hours`."""
+    word = text.strip()
+    opens, closes = read_hours(word)
+    if (closes.hour - opens.hour) * 60 + closes.minute - opens.minute < 120:
+        raise ValueError("must last two hours at least: couriers want a window of one, and one to come")
+    return word
+
+
+def read_hours(text: str) -> tuple[time, time]:
+    """From when until when. Raises ValueError."""
+    try:
+        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-"))
+    except ValueError:
+        raise ValueError("must be two times such as 09:00-18:00") from None
+    return opens, closes
 
 
 def parse_url(text: str) -> str:

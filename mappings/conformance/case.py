@@ -45,7 +45,8 @@ class Case:
     `config` holds made-up values of its settings, secrets of at least 8 characters. `peer` makes a platform without
     memory of earlier ones: it issues waybills, answers a repeated order code as documented, and so for a second cancel
     and a second subscription. `push` writes one push of all these scans, signed under `config`; a platform whose pushes
-    are about one parcel takes the number of the first.
+    are about one parcel takes the number of the first. `carrier_order_no` is what the platform calls the order of the
+    waybill that is cancelled (`Waybill`).
     """
 
     carrier: Callable[[Mapping[str, Any]], CarrierConnector]
@@ -58,6 +59,7 @@ class Case:
     shipper_code: str = "ZTO"
     waybill_no: str = "73100000000001"
     second_waybill_no: str = "73100000000002"
+    carrier_order_no: str = "C1"
 
     @property
     def spec(self) -> Spec:
@@ -119,7 +121,10 @@ class Case:
 
     def _cancel(self, carrier: CarrierConnector) -> Exchange[None]:
         return carrier.cancel_waybill(
-            shipper_code=self.shipper_code, waybill_no=self.waybill_no, order_code=ORDER_CODE, carrier_order_no="C1"
+            shipper_code=self.shipper_code,
+            waybill_no=self.waybill_no,
+            order_code=ORDER_CODE,
+            carrier_order_no=self.carrier_order_no,
         )
 
     def _subscribe(self, carrier: CarrierConnector) -> Exchange[None]:

@@ -1,7 +1,8 @@
-"""Kuaidi100: waybills, cancels, queries and subscriptions on the three paths it offers them at.
+"""Kuaidi100: waybills, ordered couriers, cancels, queries and subscriptions on the paths it offers them at.
 
 With `reorder` false an orderId brings the first waybill again for 48 hours of machine time; otherwise every call issues
-a new number, as the documents say. Sources: public field tables, the vendor's demo code.
+a new number, as the documents say; an ordered courier (merchant pickup) always does. Sources: public field tables, the
+vendor's demo code.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 from sync.clock import BusinessClock
+from sync.sandbox import kuaidi100_pickup
 from sync.sandbox.faults import Draw
 from sync.sandbox.http import Request, Response
 from sync.sandbox.journeys import JourneyMix, Parcel, Scan, plan_journey, wire_time
@@ -44,6 +46,8 @@ class Kuaidi100Parcel(Parcel):
 
     salt: str = ""
     issued_s: float = 0.0
+    ordered_as: tuple[str, str] | None = None
+    """orderId and taskId of an ordered courier."""
 
     def result(self, scans: tuple[Scan, ...], *, com: str = "") -> dict[str, Any]:
         """lastResult of a push and the reply of a query: the full history, newest first."""
@@ -78,7 +82,10 @@ def _row(scan: Scan) -> dict[str, str]:
 
 @dataclass(slots=True)
 class SandboxKuaidi100(Peer):
-    """`follow` is told of every parcel that is to be tracked by pushes."""
+    """`follow` is told of every parcel that is to be tracked by pushes.
+
+    `numbers_later`: the answer to an ordered courier names the order and no waybill number yet.
+    """
 
     clock: BusinessClock
     key: str
@@ -87,6 +94,7 @@ class SandboxKuaidi100(Peer):
     mix: JourneyMix = field(default_factory=JourneyMix)
     follow: Callable[[Kuaidi100Parcel], None] = lambda parcel: None
     repeat_window_s: float = 48 * 3600
+    numbers_later: bool = False
     name: ClassVar[str] = "kuaidi100"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _by_order: dict[str, Kuaidi100Parcel] = field(default_factory=dict, repr=False)
@@ -101,8 +109,13 @@ class SandboxKuaidi100(Peer):
             param = read_param(form.get("param", ""))
         except Refusal:
             param = {}
-        key = next((str(param[name]) for name in ("kuaidinum", "num", "number", "orderId") if param.get(name)), "")
-        return Ask(operation, key, lambda draw: self._perform(operation, form, draw))
+        key = next(
+            (str(param[name]) for name in ("kuaidinum", "num", "number", "thirdOrderId", "orderId") if param.get(name)),
+            "",
+        )
+        is_pickup = request.path == kuaidi100_pickup.PICKUP_PATH
+        way = f"{operation} by courier" if is_pickup else operation
+        return Ask(operation, key, lambda draw: self._perform(way, form, draw))
 
     def refuse_business(self, code: str, reason: str) -> Response:
         return json_response({"result": False, "returnCode": code, "message": reason}, note=f"refused {code}")
@@ -119,6 +132,8 @@ class SandboxKuaidi100(Peer):
             "cancel_waybill": self._cancel,
             "query_tracking": self._query,
             "subscribe": self._subscribe,
+            "book_waybill by courier": self._order_courier,
+            "cancel_waybill by courier": self._cancel_courier,
         }.get(operation)
         try:
             if perform is None:
@@ -150,6 +165,30 @@ class SandboxKuaidi100(Peer):
             self._start_following(parcel, str(order["pollCallBackUrl"]), str(order.get("salt") or ""))
         body = {"code": 200, "success": True, "message": "success", "time": 120, "data": parcel.answer}
         return json_response(body, note="adopted" if known else "issued")
+
+    def _order_courier(self, form: Mapping[str, str]) -> Response:
+        """Every call orders another courier: nothing promises that a repeat is known."""
+        order = self._signed_param(form)
+        kuaidi100_pickup.check_order(order)
+        with self._lock:
+            parcel = self._issue(kuaidi100_pickup.as_label_order(order))
+            parcel.ordered_as = order_id, task_id = kuaidi100_pickup.names_of(parcel.waybill_no)
+        self._start_following(parcel, order["callBackUrl"], order.get("salt", ""))
+        number = "" if self.numbers_later else parcel.waybill_no
+        data = {"kuaidinum": number, "orderId": order_id, "attach": None, "taskId": task_id}
+        body = {"data": data, "message": "提交成功", "result": True, "returnCode": "200"}
+        return json_response(body, note="issued")
+
+    def _cancel_courier(self, form: Mapping[str, str]) -> Response:
+        param = self._signed_param(form)
+        names = (param.get("orderId"), param.get("taskId"))
+        with self._lock:
+            parcel = next((one for one in self._by_waybill.values() if one.ordered_as == names), None)
+            if parcel is None:
+                raise Refusal("500", "取消失败，订单不存在")
+            self._void(parcel)
+        self.ledger.record_cancel(parcel.order_code)
+        return json_response({"data": {}, "message": "取消成功", "result": True, "returnCode": "200"}, note="cancelled")
 
     def _known(self, order: Mapping[str, Any]) -> Kuaidi100Parcel | None:
         if order.get("reorder", True) or not order.get("orderId"):
@@ -206,13 +245,17 @@ class SandboxKuaidi100(Peer):
                 raise Refusal("500", "取消失败，单号不存在")
             if param.get("orderId") != parcel.answer["kdComOrderNum"]:
                 raise Refusal("400", "参数错误：orderId")
-            if parcel.is_cancelled:
-                raise Refusal("500", "取消失败，订单已取消")
-            if any(scan.action == "1" for scan in parcel.scans_until(self.clock.now())):
-                raise Refusal("201", "取消失败，快件已揽收")
-            parcel.is_cancelled = True
+            self._void(parcel)
         self.ledger.record_cancel(parcel.order_code)
         return json_response({"code": 200, "success": True, "message": "取消成功", "data": {}}, note="cancelled")
+
+    def _void(self, parcel: Kuaidi100Parcel) -> None:
+        """Called with the lock held; raises Refusal."""
+        if parcel.is_cancelled:
+            raise Refusal("500", "取消失败，订单已取消")
+        if any(scan.action == "1" for scan in parcel.scans_until(self.clock.now())):
+            raise Refusal("201", "取消失败，快件已揽收")
+        parcel.is_cancelled = True
 
     def _query(self, form: Mapping[str, str]) -> Response:
         check_sign(form.get("sign", ""), form.get("param", ""), self.key, self.customer)
@@ -267,8 +310,11 @@ def _operation(request: Request, form: Mapping[str, str]) -> str:
         return "query_tracking"
     if request.path == SUBSCRIBE_PATH:
         return "subscribe"
-    methods = {"order": "book_waybill", "cancel": "cancel_waybill"}
-    return methods.get(form.get("method", ""), "unknown") if request.path == ORDER_PATH else "unknown"
+    methods = {
+        ORDER_PATH: {"order": "book_waybill", "cancel": "cancel_waybill"},
+        kuaidi100_pickup.PICKUP_PATH: {"bOrder": "book_waybill", "cancel": "cancel_waybill"},
+    }
+    return methods.get(request.path, {}).get(form.get("method", ""), "unknown")
 
 
 def _answer(order: Mapping[str, Any], number: str) -> dict[str, Any]:

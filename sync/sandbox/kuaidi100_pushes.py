@@ -1,4 +1,5 @@
-"""Kuaidi100's pushes: one parcel each, newest scan first, to the address and with the salt of its subscription."""
+"""Kuaidi100's pushes: one parcel each, newest scan first, to the address and with the salt of its subscription; of an
+ordered courier also what became of the order."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from sync.sandbox.kuaidi100 import Kuaidi100Parcel
+from sync.sandbox.kuaidi100_pickup import STATES, order_push
 from sync.sandbox.kuaidi100_rules import sign
 from sync.sandbox.pushes import Job, PushSender
 
@@ -33,8 +35,18 @@ class Kuaidi100PushSender(PushSender):
 
     def _body(self, job: Job) -> bytes:
         parcel, index = cast(Kuaidi100Parcel, job.legs[0][0]), job.legs[0][1]
+        state = STATES.get(parcel.scans[index].action, "") if job.kind != "forged" else ""
+        if parcel.ordered_as and state:
+            push = order_push(parcel.shipper_code, parcel.waybill_no, parcel.ordered_as[0], state)
+        else:
+            push = self._tracking(job, parcel, index)
+        text = json.dumps(push, ensure_ascii=False, separators=(",", ":"))
+        salt = "another-salt" if job.kind == "forged" else parcel.salt
+        return urlencode({"param": text, "sign": sign(text, salt)}).encode()
+
+    def _tracking(self, job: Job, parcel: Kuaidi100Parcel, index: int) -> dict[str, Any]:
         has_ended = index + 1 == len(parcel.scans) and job.kind != "forged"
-        push = {
+        return {
             "status": "shutdown" if has_ended else "polling",
             "billstatus": "got",
             "message": "",
@@ -43,6 +55,3 @@ class Kuaidi100PushSender(PushSender):
             "comNew": "",
             "lastResult": parcel.result(self._told(job, parcel, index)),
         }
-        text = json.dumps(push, ensure_ascii=False, separators=(",", ":"))
-        salt = "another-salt" if job.kind == "forged" else parcel.salt
-        return urlencode({"param": text, "sign": sign(text, salt)}).encode()

@@ -51,7 +51,7 @@ STATES = {
 
 _PRINT_TYPES = frozenset({"NON", "IMAGE", "HTML", "CLOUD"})
 _PAY_TYPES = frozenset({"SHIPPER", "CONSIGNEE", "MONTHLY", "THIRDPARTY"})
-_PROVINCE = re.compile(
+PROVINCE = re.compile(
     "(北京|上海|天津|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南"
     "|陕西|甘肃|青海|台湾)(省|市)|(内蒙古|广西壮族|西藏|宁夏回族|新疆维吾尔)自治区"
 )
@@ -129,7 +129,7 @@ def _faults_of_person(person: Any) -> Iterator[str]:
         yield "mobile"
     if person.get("mobile") and not _MOBILE.fullmatch(str(person["mobile"])):
         yield "mobile"
-    if not _PROVINCE.match(str(person.get("printAddr") or "")):
+    if not PROVINCE.match(str(person.get("printAddr") or "")):
         yield "printAddr"
 
 
@@ -141,5 +141,5 @@ def phone_tails(order: Mapping[str, Any]) -> frozenset[str]:
 
 def city_of(person: Mapping[str, Any]) -> str:
     """The place that scans name; the whole address is one text here."""
-    found = re.search(r"([一-鿿]{2,6}?市)", re.sub(_PROVINCE, "", str(person["printAddr"]), count=1))
+    found = re.search(r"([一-鿿]{2,6}?市)", re.sub(PROVINCE, "", str(person["printAddr"]), count=1))
     return found.group(1) if found else str(person["printAddr"])[:3]

@@ -18,6 +18,7 @@ from sync.sandbox.http import App, HttpServer, Request, Response
 from sync.sandbox.journeys import JourneyMix
 from sync.sandbox.kdniao import SandboxKdniao
 from sync.sandbox.kuaidi100 import ORDER_PATH, QUERY_PATH, SUBSCRIBE_PATH, SandboxKuaidi100
+from sync.sandbox.kuaidi100_pickup import PICKUP_PATH
 from sync.sandbox.kuaidi100_pushes import Kuaidi100PushSender
 from sync.sandbox.ledger import Ledger
 from sync.sandbox.notices import NoticeSink
@@ -132,8 +133,8 @@ class SandboxPeers:
         return self._servers["sf"].url + SF_PATH
 
     def kuaidi100_url(self, service: str) -> str:
-        """Kuaidi100's address of a service: order, query or subscribe."""
-        paths = {"order": ORDER_PATH, "query": QUERY_PATH, "subscribe": SUBSCRIBE_PATH}
+        """Kuaidi100's address of a service: order, query, subscribe or pickup."""
+        paths = {"order": ORDER_PATH, "query": QUERY_PATH, "subscribe": SUBSCRIBE_PATH, "pickup": PICKUP_PATH}
         return self._servers["kuaidi100"].url + paths[service]
 
     @property

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
-from mappings.errors import AuthError, DuplicateError, PermanentError
+from mappings.errors import AuthError, DuplicateError, PermanentError, UndecidedError
 from mappings.model import Order, Waybill, WaybillRequest
 from sync.clock import utc_now
 from sync.db.models import AttemptRow, OrderRow, ShipmentRow, StepRow, TrackingEventRow
@@ -28,6 +28,9 @@ from sync.services.work import Work
 from sync.shops.port import Standing
 
 log = logging.getLogger(__name__)
+
+NUMBER_WAIT_S = 600.0
+"""How long to wait for a push that brings the number of an order which the carrier took and must not get twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,22 @@ def perform(rt: Runtime, work: Work) -> Booked | NotOwed | Moved:
         consignor=rt.settings.consignor,
         account=shipment.account,
     )
-    _refuse_late_repeat(rt, work, shipment)
+    if _is_repeatable(rt, work):
+        return Booked(_ask(rt, work, shipment, request), edited)
+    return Booked(_find_instead(rt, work, shipment), edited)
+
+
+def _ask(rt: Runtime, work: Work, shipment: ShipmentRow, request: WaybillRequest) -> Waybill:
     try:
         waybill = rt.gateway.run(work.peer, rt.carriers[work.peer].book_waybill(request), work.calls)
     except AuthError as refusal:
         if refusal.account:
             pause_account(rt, work.peer, refusal)
+        raise
+    except UndecidedError as undecided:
+        if undecided.carrier_order_no:  # the push that brings the number may name the order by nothing else
+            with rt.database.writing() as session:
+                session.get_one(ShipmentRow, shipment.id).carrier_order_no = undecided.carrier_order_no
         raise
     except DuplicateError:
         adopted = _find_pushed(rt, shipment)
@@ -84,7 +97,7 @@ def perform(rt: Runtime, work: Work) -> Booked | NotOwed | Moved:
         waybill = adopted
     if not waybill.waybill_no:
         raise PermanentError("waybill.number_missing", "The carrier accepted the order but gave no waybill number")
-    return Booked(waybill, edited)
+    return waybill
 
 
 def record(rt: Runtime, book: StepBook, work: Work, result: Booked | NotOwed | Moved) -> None:
@@ -195,20 +208,41 @@ def _is_same(found: Order, held: Order) -> bool:
     )
 
 
-def _refuse_late_repeat(rt: Runtime, work: Work, shipment: ShipmentRow) -> None:
-    """Raise PermanentError when the carrier may have forgotten an order that it perhaps took: a repeat would be new."""
-    window_s = rt.carriers[work.peer].spec.repeat_window_s
+def _is_repeatable(rt: Runtime, work: Work) -> bool:
+    """Whether the order can be sent: the first time, or while the carrier promises a repeat its first waybill."""
+    window_s = rt.carriers[work.peer].spec.repeat_window_s(rt.peer(work.peer).config)
     if not work.may_have_happened or not window_s:
-        return
+        return True
     # A call lasts, and clocks differ: the last lease's length before the promise ends counts as after it.
-    if utc_now() < _first_tried_at(rt, work) + timedelta(seconds=window_s - rt.settings.lease_s):
-        return
+    return window_s > 0 and utc_now() < _first_tried_at(rt, work) + timedelta(seconds=window_s - rt.settings.lease_s)
+
+
+def _find_instead(rt: Runtime, work: Work, shipment: ShipmentRow) -> Waybill:
+    """The waybill of an order that must not be sent again, from its pushes.
+
+    Raises UndecidedError while a push may still bring its number, PermanentError where nobody but a person can find it.
+    """
+    if found := _find_pushed(rt, shipment):
+        return found
+    todo = (
+        f"enter its number with: ecsync order number {work.order_sn} NUMBER (or put it on the delivery note in the "
+        "shop's admin, ship it there, and resolve this line)"
+    )
+    if shipment.carrier_order_no:
+        raise UndecidedError(
+            "waybill.number_awaited",
+            f"{work.peer} took order {work.order_sn} as {shipment.carrier_order_no} and has pushed no waybill number "
+            f"yet; the order is not sent a second time. Retry once the push came; else look for it in the carrier's "
+            f"console and {todo}",
+            retry_after_s=NUMBER_WAIT_S,
+        )
     raise PermanentError(
         "waybill.outcome_unknown",
-        f"Order {work.order_sn} was sent to {work.peer} as {shipment.order_code} and the answer never came. That was "
-        "so long ago that a repeat could bring a second waybill, so nothing was sent now. Look for that order code in "
-        "the carrier's console; if there is none, order the waybill there by hand. Put its number on the delivery note "
-        "in the shop's admin, ship it there, and resolve this line",
+        f"Order {work.order_sn} was sent to {work.peer} as {shipment.order_code} and the answer never came. The "
+        "carrier does not promise, or no longer, to know a repeat; one could bring a second waybill, so nothing was "
+        "sent now. Look for that order code in the carrier's console; if there is none, order the waybill there by "
+        "hand. "
+        f"Then {todo}",
     )
 
 
@@ -225,17 +259,23 @@ def _first_tried_at(rt: Runtime, work: Work) -> datetime:
 
 
 def _find_pushed(rt: Runtime, shipment: ShipmentRow) -> Waybill | None:
-    """The carrier has the order and does not say its number; a push about our order code may have said it."""
+    """The carrier has the order and does not say its number; a push about our code, or about its own, may have."""
     pushed = select(TrackingEventRow.waybill_no).where(
         TrackingEventRow.peer == shipment.peer,
-        TrackingEventRow.order_code == shipment.order_code,
+        TrackingEventRow.order_code.in_((shipment.order_code, *shipment.carrier_order_no.split())),
         TrackingEventRow.waybill_no != "",
     )
     with rt.database.reading() as session:
         numbers = set(session.execute(pushed).scalars())
     if len(numbers) != 1:
         return None
-    return Waybill(numbers.pop(), shipment.shipper_code, shipment.order_code, adopted=True)
+    return Waybill(
+        numbers.pop(),
+        shipment.shipper_code,
+        shipment.order_code,
+        adopted=True,
+        carrier_order_no=shipment.carrier_order_no,
+    )
 
 
 def _shipment(work: Work) -> ShipmentRow:

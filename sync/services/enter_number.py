@@ -1,11 +1,12 @@
-"""Takes the waybill number that staff wrote by hand: from then on the parcel is as one that a carrier booked."""
+"""Takes the waybill number that staff wrote by hand, or found in a carrier's console after an answer was lost: from
+then on the parcel is as one that a carrier booked."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from mappings.model import Waybill
@@ -60,7 +61,12 @@ def enter_number(
         session.refresh(row)
         _refuse_unfit(session, row, shipment, number)
         book, issuer = StepBook(session), shipment.peer
-        waybill = Waybill(number, shipper_code.upper() or shipment.shipper_code, shipment.order_code)
+        waybill = Waybill(
+            number,
+            shipper_code.upper() or shipment.shipper_code,
+            shipment.order_code,
+            carrier_order_no=shipment.carrier_order_no,
+        )
         take_waybill(rt, book, row, shipment, waybill)
         _settle(rt, session, step, actor, shipment)
         close_if_done(session, row.id)
@@ -78,13 +84,13 @@ def _find_order(session: Session, order_sn: str) -> OrderRow:
 
 
 def _lock_step(rt: Runtime, session: Session, row: OrderRow, parcel_no: int | None) -> StepRow:
-    """The booking that waits for a person."""
+    """The booking that waits for a person: one by hand, or one that is parked since nobody knows what came of it."""
     by_hand = [carrier.key for carrier in rt.settings.carriers if carrier.spec.by_hand]
     wanted = select(StepRow).where(
         StepRow.order_id == row.id,
         StepRow.name == BOOKING,
-        StepRow.peer.in_(by_hand),
         StepRow.state.in_(("owed", "parked", "running")),
+        or_(StepRow.peer.in_(by_hand), and_(StepRow.state == "parked", StepRow.is_uncertain)),
     )
     if parcel_no is not None:
         wanted = wanted.where(StepRow.parcel_no == parcel_no)

@@ -52,6 +52,7 @@ def kuaidi100_settings(peers: SandboxPeers) -> dict[str, str]:
         "ECSYNC_CARRIER_KUAIDI100_ORDER_URL": peers.kuaidi100_url("order"),
         "ECSYNC_CARRIER_KUAIDI100_QUERY_URL": peers.kuaidi100_url("query"),
         "ECSYNC_CARRIER_KUAIDI100_SUBSCRIBE_URL": peers.kuaidi100_url("subscribe"),
+        "ECSYNC_CARRIER_KUAIDI100_PICKUP_URL": peers.kuaidi100_url("pickup"),
         "ECSYNC_CARRIER_KUAIDI100_PRINT_TYPE": "IMAGE",
         "ECSYNC_CARRIER_KUAIDI100_TEMPLATE": "t1",
     }

@@ -9,7 +9,7 @@ from datetime import time
 from mappings.accounts import pick_account, single_account
 from mappings.carriers.kdniao.accounts import PAY_TYPES, Account, Accounts, check_word, parse_accounts
 from mappings.connector import Config, Setting, Spec
-from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_flag, parse_url
+from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_flag, parse_hours, parse_url, read_hours
 
 SANDBOX_URL = "http://sandboxapi.kdniao.com:8080/kdniaosandbox/gateway/exterfaceInvoke.json"
 ORDER_URL = "https://api.kdniao.com/api/EOrderService"
@@ -26,23 +26,6 @@ def _account(limit: int) -> Callable[[str], str]:
 
 def _grams(text: str) -> int:
     return 0 if text.strip() == "0" else parse_count(text)
-
-
-def _hours(text: str) -> str:
-    """`09:00-18:00`, in Shanghai; checked here, read by `pickup_hours`."""
-    word = text.strip()
-    opens, closes = _read_hours(word)
-    if (closes.hour - opens.hour) * 60 + closes.minute - opens.minute < 120:
-        raise ValueError("must last two hours at least: couriers want a window of one, and one to come")
-    return word
-
-
-def _read_hours(text: str) -> tuple[time, time]:
-    try:
-        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError:
-        raise ValueError("must be two times such as 09:00-18:00") from None
-    return opens, closes
 
 
 SETTINGS = (
@@ -92,7 +75,7 @@ SETTINGS = (
         parse=one_of("off", "booked"),
     ),
     Setting("pickup_request_type", "Pickup booking type", "预约取件接口类型", "1801", parse=one_of("1801", "1001")),
-    Setting("pickup_hours", "Hours for pickups, China time", "可上门时段(北京时间)", "09:00-18:00", parse=_hours),
+    Setting("pickup_hours", "Hours for pickups, China time", "可上门时段(北京时间)", "09:00-18:00", parse=parse_hours),
     Setting("pickup_shipper_type", "ShipperType of 1801", "1801 的 ShipperType", "5", parse=_account(2)),
     Setting("pickup_cancel_type", "CancelType of 1802", "1802 的 CancelType", "1", parse=_account(2)),
     Setting("template", "Return the printable label", "返回面单模板", True, parse=parse_flag),
@@ -174,7 +157,7 @@ class KdniaoSettings:
 
     @property
     def hours(self) -> tuple[time, time]:
-        return _read_hours(self.pickup_hours)
+        return read_hours(self.pickup_hours)
 
     def account_of(self, shipper_code: str, name: str, area: str) -> Account:
         """The account that a routing rule named, else the first of this company, else the single settings.

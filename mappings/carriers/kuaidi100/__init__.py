@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from mappings.carriers.kuaidi100 import callback, cancel, subscribe, tracking, waybill
+from mappings.carriers.kuaidi100 import callback, cancel, merchant_pickup, subscribe, tracking, waybill
 from mappings.carriers.kuaidi100.settings import SPEC, Kuaidi100Settings
 from mappings.connector import Config, Spec
 from mappings.events import Parcel
@@ -22,7 +22,13 @@ class Kuaidi100Carrier:
         self.settings = Kuaidi100Settings.of(config)
 
     def book_waybill(self, request: WaybillRequest) -> Exchange[Waybill]:
-        """Order one waybill; for 48 hours Kuaidi100 answers a repeat of the order code with the first waybill."""
+        """Order one waybill; for 48 hours Kuaidi100 answers a repeat of the order code with the first waybill.
+
+        An ordered courier (merchant pickup) would come twice: such an order must not be repeated.
+        """
+        if self.settings.books_pickups:
+            reply = yield merchant_pickup.order_call(request, self.settings)
+            return merchant_pickup.read_waybill(reply, request)
         reply = yield waybill.order_call(request, self.settings)
         return waybill.read_waybill(reply, request)
 

@@ -1,7 +1,8 @@
-"""Voiding an e-waybill (`label/order`, method cancel): one that was issued and not picked up."""
+"""Voiding a waybill that was not picked up: one issued as a label (`label/order`), or a courier ordered with it."""
 
 from __future__ import annotations
 
+from mappings.carriers.kuaidi100 import merchant_pickup
 from mappings.carriers.kuaidi100.results import contradicts, error_of, judge_cancel, read_answer
 from mappings.carriers.kuaidi100.settings import Kuaidi100Settings
 from mappings.carriers.kuaidi100.shippers import find_shipper
@@ -20,10 +21,26 @@ _REFUSALS = {
 def cancel_call(
     settings: Kuaidi100Settings, *, shipper_code: str, waybill_no: str, carrier_order_no: str, account: str
 ) -> HttpCall:
-    """The cancel, under the account of the order; the courier's own order number is wanted where it gave one.
+    """The cancel, the way that the waybill was booked, whatever the settings say today.
 
-    Raises UnmappedError `kuaidi100.cancel.shipper_unmapped`, PermanentError `kuaidi100.cancel.account_unknown`.
+    Raises UnmappedError `kuaidi100.cancel.shipper_unmapped`, PermanentError `kuaidi100.cancel.account_unknown` and
+    `kuaidi100.cancel.order_unnamed`.
     """
+    if names := merchant_pickup.names_of(carrier_order_no):
+        return merchant_pickup.cancel_call(settings, *names)
+    if settings.books_pickups and not carrier_order_no:
+        raise PermanentError(
+            f"{AREA}.order_unnamed",
+            f"We do not know what Kuaidi100 calls the order of waybill {waybill_no}: its answer was lost. Cancel it in "
+            "Kuaidi100's console, then resolve this line",
+        )
+    return _label_cancel(settings, shipper_code, waybill_no, carrier_order_no, account)
+
+
+def _label_cancel(
+    settings: Kuaidi100Settings, shipper_code: str, waybill_no: str, carrier_order_no: str, account: str
+) -> HttpCall:
+    """Under the account of the order; the courier's own order number is wanted where it gave one."""
     shipper = find_shipper(shipper_code, AREA)
     ours = settings.account_of(shipper.code, account, AREA)
     param = ours.words() | {

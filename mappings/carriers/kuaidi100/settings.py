@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time
 
 from mappings.accounts import pick_account, single_account
 from mappings.carriers.kuaidi100.accounts import PAY_TYPES, Account, Accounts, parse_accounts
-from mappings.connector import Config, Setting, Spec
-from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_url
+from mappings.connector import NEVER, Config, Setting, Spec
+from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_hours, parse_url, read_hours
 
 ORDER_URL = "https://api.kuaidi100.com/label/order"
 QUERY_URL = "https://poll.kuaidi100.com/poll/query.do"
 SUBSCRIBE_URL = "https://poll.kuaidi100.com/poll"
+PICKUP_URL = "https://poll.kuaidi100.com/order/borderapi.do"
+
+LABEL, MERCHANT_PICKUP = "label", "merchant_pickup"
+"""The ways to book: an e-waybill for any courier who comes, or a courier who is ordered and brings the number."""
 
 SALT_LENGTH = 32
 WAYBILL_REPEAT_S = 48 * 3600
@@ -43,6 +48,14 @@ SETTINGS = (
     Setting("order_url", "Waybill service address", "电子面单接口地址", "", parse=parse_url),
     Setting("query_url", "Tracking query address", "实时查询接口地址", "", parse=parse_url),
     Setting("subscribe_url", "Subscription address", "订阅接口地址", "", parse=parse_url),
+    Setting(
+        "book_by", "Book by: label an e-waybill, merchant_pickup a courier",
+        "下单方式:label 电子面单、merchant_pickup 商家寄件", LABEL, parse=one_of(LABEL, MERCHANT_PICKUP),
+    ),
+    Setting("pickup_url", "Merchant pickup address", "商家寄件接口地址", "", parse=parse_url),
+    Setting("pickup_payment", "Who pays the ordered courier", "商家寄件付款方式", "SHIPPER", parse=one_of(*PAY_TYPES)),
+    Setting("pickup_hours", "Hours for ordered couriers, China time", "商家寄件可上门时段(北京时间)", "",
+            parse=parse_hours),
     Setting("partner_id", "E-waybill account or monthly account (partnerId)", "电子面单客户号或月结号", "",
             parse=str.strip),
     Setting("partner_key", "E-waybill password (partnerKey)", "电子面单密码", "", secret=True, parse=str.strip),
@@ -71,7 +84,7 @@ SPEC = Spec(
     title_zh="快递100",
     settings=SETTINGS,
     repeat_is_safe=True,
-    repeat_window_s=WAYBILL_REPEAT_S,
+    repeat_window_s=lambda config: NEVER if config.get("book_by") == MERCHANT_PICKUP else WAYBILL_REPEAT_S,
     query_spacing_s=QUERY_SPACING_S,
     resubscribe_after_s=RESUBSCRIBE_AFTER_S,
     subscriptions_a_month=SUBSCRIPTIONS_A_MONTH,
@@ -92,6 +105,10 @@ class Kuaidi100Settings:
     order_url: str
     query_url: str
     subscribe_url: str
+    book_by: str
+    pickup_url: str
+    pickup_payment: str
+    pickup_hours: str
     partner_id: str
     partner_key: str
     partner_secret: str
@@ -119,6 +136,16 @@ class Kuaidi100Settings:
         return cls(**values)
 
     @property
+    def books_pickups(self) -> bool:
+        """Whether a courier is ordered for each parcel."""
+        return self.book_by == MERCHANT_PICKUP
+
+    @property
+    def hours(self) -> tuple[time, time] | None:
+        """The hours in which an ordered courier can come; None asks for no time."""
+        return read_hours(self.pickup_hours) if self.pickup_hours else None
+
+    @property
     def salts(self) -> tuple[str, ...]:
         """What a push may be signed with: a subscription keeps the salt that it was made with until it ends."""
         return (self.salt, self.salt_previous) if self.salt_previous else (self.salt,)
@@ -140,8 +167,15 @@ class Kuaidi100Settings:
 
 def _fill_in_addresses(values: dict[str, str]) -> None:
     """Kuaidi100 has no test service, so a sandbox must name the peer that stands in for it."""
-    documented = {"order_url": ORDER_URL, "query_url": QUERY_URL, "subscribe_url": SUBSCRIBE_URL}
+    documented = {
+        "order_url": ORDER_URL,
+        "query_url": QUERY_URL,
+        "subscribe_url": SUBSCRIBE_URL,
+        "pickup_url": PICKUP_URL,
+    }
     is_sandbox = values["environment"] == "sandbox"
+    if is_sandbox and values["book_by"] == LABEL:  # nothing is ordered there, and the real service is out of reach
+        values["pickup_url"] = values["pickup_url"] or values["order_url"]
     for name, url in documented.items():
         if is_sandbox and not values[name]:
             raise ValueError(

@@ -53,17 +53,15 @@ def label_call(operation: str, method: str, param: Mapping[str, Any], settings: 
 def build_order(request: WaybillRequest, settings: Kuaidi100Settings) -> dict[str, Any]:
     """The param of an order as values. With `reorder` false the order id brings the first waybill again for 48 h."""
     order = request.order
-    if not order.lines:
-        raise PermanentError(f"{AREA}.goods_missing", "The order has nothing to ship")
     shipper = find_shipper(request.shipper_code, AREA)
     account = settings.account_of(shipper.code, request.account, AREA)
     param: dict[str, Any] = {
         "printType": settings.print_type,
         **account.words(),
         "kuaidicom": shipper.com,
-        "recMan": _party(order.consignee, "consignee"),
-        "sendMan": _party(request.consignor, "consignor"),
-        "cargo": _cargo(order),
+        "recMan": person_of(order.consignee, "consignee"),
+        "sendMan": person_of(request.consignor, "consignor"),
+        "cargo": cargo_of(order),
         "count": 1,
         "payType": account.pay_type,
         "expType": account.exp_type,
@@ -88,7 +86,8 @@ def build_order(request: WaybillRequest, settings: Kuaidi100Settings) -> dict[st
     return {name: value for name, value in param.items() if value != ""}
 
 
-def _party(party: Consignee | Consignor, side: str) -> dict[str, str]:
+def person_of(party: Consignee | Consignor, side: str) -> dict[str, str]:
+    """A party: name, mobile or tel, printAddr, company. Raises PermanentError `kuaidi100.waybill.*`, `address.*`."""
     region = complete_region(party.address)
     # A municipality's city carries the province's name already.
     province = "" if region.city.startswith(region.province) else region.province
@@ -102,7 +101,10 @@ def _party(party: Consignee | Consignor, side: str) -> dict[str, str]:
     return {field: value for field, value in person.items() if value}
 
 
-def _cargo(order: Order) -> str:
+def cargo_of(order: Order) -> str:
+    """The names of the goods, each once. Raises PermanentError `kuaidi100.waybill.goods_*missing`."""
+    if not order.lines:
+        raise PermanentError(f"{AREA}.goods_missing", "The order has nothing to ship")
     names = dict.fromkeys(_demand(line.name, "goods_name", f"line {line.shop_line_id}") for line in order.lines)
     return "、".join(names)[:CARGO_LENGTH]
 

@@ -21,6 +21,9 @@ CONFIG = {
 }
 
 
+ORDERED = {"kuaidinum": "YT2213099035201", "orderId": "20066771", "taskId": "9FC293CA417E431F33046E64F4C4EC20"}
+
+
 class ScriptedKuaidi100:
     """For 48 hours the same orderId brings the same number; a second cancel and a second subscription are refused."""
 
@@ -30,6 +33,8 @@ class ScriptedKuaidi100:
 
     def __call__(self, call: HttpCall) -> HttpReply:
         param = json.loads(parse_qs(call.body.decode())["param"][0])
+        if call.operation == "book_waybill" and "thirdOrderId" in param:
+            return _json(result=True, returnCode="200", message="提交成功", data=ORDERED)
         if call.operation == "book_waybill":
             number = self.numbers.setdefault(param["orderId"], f"73100000000{len(self.numbers) + 1:03d}")
             return _json(success=True, code=200, message="请求成功", data={"taskId": "T", "kuaidinum": number})
@@ -67,4 +72,19 @@ class TestKuaidi100(CarrierConformance):
         known_code="1002",
         unknown_code="9876",
         content_type=FORM,
+    )
+
+
+class TestMerchantPickup(CarrierConformance):
+    """The same platform, where a courier is ordered: that it says nothing about repeats follows from the setting."""
+
+    case = Case(
+        Kuaidi100Carrier,
+        CONFIG | {"book_by": "merchant_pickup", "pickup_hours": "09:00-18:00"},
+        ScriptedKuaidi100,
+        kuaidi100_push,
+        known_code="1002",
+        unknown_code="9876",
+        content_type=FORM,
+        carrier_order_no=f"{ORDERED['orderId']} {ORDERED['taskId']}",
     )

@@ -34,9 +34,13 @@ HOOK = "https://hooks.example.test/k100/1001"
 NUMBER = "73100000000001"
 
 
-def carrier(**settings: Any) -> Kuaidi100Carrier:
+def carrier_config(**settings: Any) -> dict[str, Any]:
     words = {"key": KEY, "secret": SECRET, "customer": CUSTOMER, "salt": SALT, "callback_url": HOOK}
-    return Kuaidi100Carrier(words | {"environment": "production"} | settings)
+    return words | {"environment": "production"} | settings
+
+
+def carrier(**settings: Any) -> Kuaidi100Carrier:
+    return Kuaidi100Carrier(carrier_config(**settings))
 
 
 def form_of(call: HttpCall) -> dict[str, str]:

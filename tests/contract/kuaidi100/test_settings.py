@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from mappings.carriers.kuaidi100.settings import SETTINGS, SPEC
+from mappings.connector import NEVER
 from mappings.errors import PermanentError
 from tests.contract.kdniao.cases import a_request, start
-from tests.contract.kuaidi100.cases import carrier, param_of
+from tests.contract.kuaidi100.cases import carrier, carrier_config, param_of
 
 
 def parse(name: str, text: str) -> Any:
@@ -21,6 +22,7 @@ def test_production_has_the_documented_addresses() -> None:
     assert settings.order_url == "https://api.kuaidi100.com/label/order"
     assert settings.query_url == "https://poll.kuaidi100.com/poll/query.do"
     assert settings.subscribe_url == "https://poll.kuaidi100.com/poll"
+    assert settings.pickup_url == "https://poll.kuaidi100.com/order/borderapi.do"
 
 
 def test_a_sandbox_never_reaches_the_real_service_by_default() -> None:
@@ -33,13 +35,21 @@ def test_a_sandbox_never_reaches_the_real_service_by_default() -> None:
     assert call.url == "http://127.0.0.1:1/x"
 
 
+def test_a_sandbox_orders_couriers_at_the_address_that_it_was_given_only() -> None:
+    places = dict.fromkeys(("order_url", "query_url", "subscribe_url"), "http://127.0.0.1:1/x")
+    by_label = carrier(environment="sandbox", callback_url="http://127.0.0.1:2/cb", **places)
+    assert "kuaidi100.com" not in by_label.settings.pickup_url
+    with pytest.raises(ValueError, match="pickup_url to a stand-in"):
+        carrier(environment="sandbox", callback_url="http://127.0.0.1:2/cb", book_by="merchant_pickup", **places)
+
+
 @pytest.mark.parametrize("name", ["key", "secret", "customer", "salt", "callback_url"])
 def test_nothing_starts_without(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be set"):
         carrier(**{name: ""})
 
 
-@pytest.mark.parametrize("name", ["order_url", "query_url", "subscribe_url", "callback_url"])
+@pytest.mark.parametrize("name", ["order_url", "query_url", "subscribe_url", "pickup_url", "callback_url"])
 def test_production_speaks_https_only(name: str) -> None:
     with pytest.raises(ValueError, match="use https"):
         carrier(**{name: "http://peer.example.test/"})
@@ -57,6 +67,10 @@ def test_a_label_needs_a_template() -> None:
         ("environment", "test"),
         ("pay_type", "3"),
         ("print_type", "PDF"),
+        ("book_by", "pickup"),
+        ("pickup_payment", "me"),
+        ("pickup_hours", "morning"),
+        ("pickup_hours", "09:00-10:30"),
         ("order_url", "ftp://x"),
         ("salt", "x" * 33),
         ("max_items", "0"),
@@ -64,12 +78,13 @@ def test_a_label_needs_a_template() -> None:
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(name: str, text: str) -> None:
-    with pytest.raises(ValueError, match=r"must be|longer"):
+    with pytest.raises(ValueError, match=r"must be|must last|longer"):
         parse(name, text)
 
 
 def test_the_limits_that_the_core_must_keep_are_declared() -> None:
-    assert (SPEC.repeat_is_safe, SPEC.repeat_window_s) == (True, 48 * 3600)
+    assert (SPEC.repeat_is_safe, SPEC.repeat_window_s(carrier_config())) == (True, 48 * 3600)
+    assert SPEC.repeat_window_s(carrier_config(book_by="merchant_pickup")) == NEVER
     assert SPEC.query_spacing_s * 48 == 24 * 3600
     assert SPEC.tracks_own_waybills
     assert SPEC.signs_pushes

@@ -27,6 +27,7 @@ from sync.sandbox.shopex_oms_rules import (
     page_of,
     period,
     question_refusal,
+    queue_answer,
     read_form,
     read_objects,
     refusal,
@@ -56,12 +57,15 @@ class SandboxShopexOms(Peer):
     unknown_skus: frozenset[str] = frozenset()
     lock_s: float = 0.5
     on_hand: int = 1000
+    queues: bool = False
+    """Whether orders only go into a queue, unlooked at, until somebody works it off."""
     name: ClassVar[str] = "erp"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _orders: dict[str, Stored] = field(default_factory=dict, repr=False)
     _shelves: dict[str, int] = field(default_factory=dict, repr=False)
     _locked: dict[str, float] = field(default_factory=dict, repr=False)
     _crashing: set[str] = field(default_factory=set, repr=False)
+    _queue: list[dict[str, str]] = field(default_factory=list, repr=False)
     _seen: dict[str, float] = field(default_factory=dict, repr=False)
 
     def understand(self, request: Request) -> Ask:
@@ -80,7 +84,7 @@ class SandboxShopexOms(Peer):
     def reset(self) -> None:
         Peer.reset(self)
         with self._lock:
-            for memory in (self._orders, self._shelves, self._locked, self._crashing, self._seen):
+            for memory in (self._queue, self._orders, self._shelves, self._locked, self._crashing, self._seen):
                 memory.clear()
 
     def put(self, sku: str, on_hand: int) -> None:
@@ -103,10 +107,24 @@ class SandboxShopexOms(Peer):
         with self._lock:
             self._orders[order_bn].ship(logi_no, logi_name, utc_now())
 
+    def work_off(self) -> None:
+        """Do what is queued, whatever comes of it."""
+        with self._lock:
+            waiting, self._queue = self._queue, []
+        for form in waiting:
+            self._take_now(form)
+
     def _nothing_here(self, draw: Draw) -> Response:
         return json_response({"error": "not_found"}, 404)
 
-    def _take(self, form: Mapping[str, str]) -> Response:
+    def _take(self, form: dict[str, str]) -> Response:
+        if not self.queues:
+            return self._take_now(form)
+        with self._lock:
+            self._queue.append(form)
+        return queue_answer()
+
+    def _take_now(self, form: Mapping[str, str]) -> Response:
         """As the OMS goes about it: signature, replay, node, lock, then the order."""
         try:
             check_signature(form, self.token)

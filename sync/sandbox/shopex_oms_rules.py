@@ -135,6 +135,10 @@ def order_answer(message: str, order_bn: str, *, note: str) -> Response:
     return _written({"rsp": "succ", "data": said, "res": ""}, note)
 
 
+def queue_answer() -> Response:
+    return _written({"rsp": "succ", "data": {"msg": "the order rpc is into mq now !!!"}, "res": ""}, "queued")
+
+
 def replay_answer() -> Response:
     return _written({"rsp": "succ", "data": None, "res": "该请求已经处理，不能在处理了！"}, "replayed")
 

@@ -37,6 +37,7 @@ class ShopexOms:
         title_en="ShopeX ONEX OMS",
         title_zh="商派 ONEX OMS",
         settings=SETTINGS,
+        numbers_later=True,  # where its queue for orders is switched on
         polls_shipments=True,
     )
 
@@ -49,12 +50,17 @@ class ShopexOms:
         return None if row is None else ErpDocument(text_of(row, "order_id"), external_ref, adopted=True)
 
     def create(self, order: ErpOrder) -> Exchange[ErpDocument]:
-        """Push the order once its SKUs are known to the OMS, and see that it can process it. Raises any PeerError."""
+        """Push the order once its SKUs are known to the OMS, and see that it can process it. Raises any PeerError.
+
+        It has no number yet where the OMS queues its orders.
+        """
         ref, fields = order.external_ref, order_fields(order, self._settings)
         if self._settings.check_skus:
             yield from self._check_skus(order)
         reply = yield order_call(self._settings, "create_order", fields)
         said = read_order_answer(reply, ORDER)
+        if said.verdict.cls == "queued":
+            return ErpDocument("", ref)
         if said.verdict.cls not in ("ok", "exists", "shipped", "replayed"):
             raise said.error(ORDER)
         is_new = said.verdict.cls == "ok"

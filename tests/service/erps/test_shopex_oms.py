@@ -187,6 +187,19 @@ def test_a_crash_there_is_waited_out_longer_than_its_lock(oms: Oms) -> None:
     assert oms.desk() == []
 
 
+def test_an_order_that_only_went_into_its_queue_is_numbered_later(oms: Oms) -> None:
+    oms.peer.queues = True
+    [order_sn] = oms.house.seed()
+    oms.house.poll()
+    assert oms.documents() == {}
+    assert oms.house.order(order_sn).erp_no == "accepted"
+
+    oms.peer.work_off()
+    oms.house.settle()
+    assert oms.documents()[order_sn] == [oms.house.order(order_sn).erp_no]
+    assert oms.desk() == []
+
+
 def test_an_order_that_the_shop_withdraws_is_cancelled_and_frees_its_stock(oms: Oms) -> None:
     [order_sn] = oms.house.seed()
     sku = _first_sku(oms, order_sn)

@@ -162,5 +162,6 @@ def test_it_is_an_erp_that_ships() -> None:
 
     assert connector.spec is ShopexOms.spec
     assert connector.spec.polls_shipments
+    assert connector.spec.numbers_later
     with pytest.raises(StopIteration):
         next(connector.confirm(ErpDocument("10", REF)))

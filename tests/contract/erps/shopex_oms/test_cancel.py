@@ -125,6 +125,15 @@ def test_a_locked_order_waits_and_a_crash_leaves_it_open() -> None:
     assert crashed.code == "shopex_oms.cancel.crashed"
 
 
+def test_a_cancel_that_the_oms_queues_is_asked_for_again() -> None:
+    queued = answer({"rsp": "succ", "data": {"msg": "the order rpc is into mq now !!!"}, "res": ""})
+    error = failure(erp().cancel(DOCUMENT), SHOWN, queued)
+
+    assert isinstance(error, UndecidedError)
+    assert error.code == "shopex_oms.cancel.queued"
+    assert error.retry_after_s >= 60
+
+
 def test_a_look_that_fails_after_the_cancel_leaves_it_open() -> None:
     error = failure(erp().cancel(DOCUMENT), SHOWN, CANCELLED, TransientError("http.connect", "no way"))
 

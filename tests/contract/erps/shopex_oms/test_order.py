@@ -13,7 +13,6 @@ from mappings.errors import (
     PermanentError,
     TransientError,
     UncertainError,
-    UndecidedError,
     UnmappedError,
 )
 from mappings.model import Address, Consignee, ErpDocument
@@ -321,7 +320,6 @@ def test_a_look_that_fails_after_the_push_leaves_it_open(problem: Any) -> None:
         (ANSWERS["eight_at_once_others"], TransientError, "busy"),
         (ANSWERS["crashed"], UncertainError, "crashed"),
         ({"rsp": "fail", "res": "<b>Fatal error</b>", "data": None}, UncertainError, "crashed"),
-        ({"rsp": "succ", "data": {"msg": "the order rpc is into mq now !!!"}, "res": ""}, UndecidedError, "queued"),
         ({"rsp": "fail", "res": "4001", "data": [], "msg": "error method"}, PermanentError, "method_unknown"),
         (refusal("ERP取消订单，不做更新"), PermanentError, "cancelled_there"),
         (refusal("未开启收单配置"), PermanentError, "intake_closed"),
@@ -339,6 +337,14 @@ def test_the_message_decides(said: dict[str, Any], cls: type[Exception], code: s
     assert type(error) is cls
     assert error.code == f"shopex_oms.order.{code}"
     assert error.message
+
+
+def test_an_order_that_the_oms_queues_has_no_number_yet() -> None:
+    queued = {"rsp": "succ", "data": {"msg": "the order rpc is into mq now !!!"}, "res": ""}
+    document, calls = run(erp().create(erp_order()), KNOWN, answer(queued))
+
+    assert document == ErpDocument("", REF)
+    assert len(calls) == 2
 
 
 def test_a_locked_order_waits_longer_than_the_lock() -> None:

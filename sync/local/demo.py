@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from sync.db.session import DatabaseAway
 from sync.local.broker import CHOICES, NoBroker
 from sync.local.carriers import MIXED, NAMES
+from sync.local.erps import GENERIC
+from sync.local.erps import NAMES as ERPS
 from sync.local.run import Demo, DemoFailed
 from sync.local.verdict import Verdict
 from sync.settings import SettingsError
@@ -78,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="the same seed gives the same orders, journeys and faults (1)")
     add("--faults", action=argparse.BooleanOptionalAction, default=True, help="let the sandbox peers misbehave")
     add("--carrier", choices=(*NAMES, MIXED), default=NAMES[0], help="the platform that issues waybills (kdniao)")
+    add("--erp", choices=ERPS, default=GENERIC, help=f"the ERP that gets the orders ({GENERIC})")
     add(
         "--switch-to", choices=NAMES, default="", help="drain that platform for another when half of the orders are out"
     )

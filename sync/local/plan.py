@@ -13,6 +13,7 @@ from pathlib import Path
 from sync.clock import BusinessClock
 from sync.local.broker import Broker, free_port
 from sync.local.carriers import NAMES, Carriers
+from sync.local.erps import GENERIC, ChosenErp
 from sync.local.supervisor import Child
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,7 @@ class Plan:
     has_faults: bool
     carrier: str = "kdniao"
     switch_to: str = ""
+    erp: str = GENERIC
     app_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     callback_token: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
     erp_token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
@@ -84,9 +86,13 @@ class Plan:
         )
 
     @property
+    def chosen_erp(self) -> ChosenErp:
+        return ChosenErp(self.erp, self.ports.erp, self.erp_token)
+
+    @property
     def settings(self) -> dict[str, str]:
         """The ECSYNC_ variables of every process."""
-        shop, erp = f"ECSYNC_SHOP_{SHOP.upper()}", "ECSYNC_ERP_GENERIC_REST"
+        shop = f"ECSYNC_SHOP_{SHOP.upper()}"
         sink = f"json://127.0.0.1:{self.ports.notices}/notices"
         return {
             "ECSYNC_ENVIRONMENT": "sandbox",
@@ -99,10 +105,7 @@ class Plan:
             f"{shop}_DSN": self.shop_url,
             f"{shop}_ENVIRONMENT": "sandbox",
             **self.carriers.settings,
-            "ECSYNC_ERPS": "generic_rest",
-            f"{erp}_BASE_URL": f"http://127.0.0.1:{self.ports.erp}",
-            f"{erp}_TOKEN": self.erp_token,
-            f"{erp}_READ_TIMEOUT_S": "5",
+            **self.chosen_erp.settings,
             # apprise puts `:name=value` into the notice: the sink's ledger then tells the two kinds apart
             "ECSYNC_REVIEW_CHANNEL": f"{sink}?:channel=review",
             "ECSYNC_SERVICE_CHANNEL": f"{sink}?:channel=service",
@@ -137,15 +140,14 @@ class Plan:
     def peers(self) -> Child:
         """The sandbox's carriers, ERP and sink for notices."""
         options = {
-            "--erp-port": self.ports.erp,
             "--notice-port": self.ports.notices,
             "--clock": self.clock,
             "--seed": self.seed,
-            "--erp-token": self.erp_token,
             "--stale-count": self.stale_count,
             "--faults": json.dumps(FAULTS if self.has_faults else {}),
         }
-        words = [word for name, value in options.items() for word in (name, str(value))] + self.carriers.sandbox_words
+        words = [word for name, value in options.items() for word in (name, str(value))]
+        words += [*self.carriers.sandbox_words, *self.chosen_erp.sandbox_words]
         return self._python("sandbox", "sync.sandbox", *words)
 
     def services(self) -> tuple[Child, ...]:
@@ -153,7 +155,7 @@ class Plan:
         return (
             self._web(),
             self._worker("carriers", f"{self.carriers.queues},callbacks"),
-            self._worker("orders", f"erp.generic_rest,shop.{SHOP},notices", concurrency=3),
+            self._worker("orders", f"{self.chosen_erp.queue},shop.{SHOP},notices", concurrency=3),
             # Alone: its ticks expire, so a worker that is busy with other queues would never come to them.
             self._worker("sweeps", "sweeps"),
             self._celery("beat", "beat", "--schedule", f"{self.directory}/beat", "--loglevel", "INFO"),

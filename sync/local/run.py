@@ -125,6 +125,7 @@ class Demo:
             has_faults=self.options.faults,
             carrier=self.options.carrier,
             switch_to=self.options.switch_to,
+            erp=self.options.erp,
         )
 
     def _prepare_database(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.clock import BusinessClock, parse_clock
+from sync.sandbox.erps import NAMES as ERPS
 from sync.sandbox.journeys import JourneyMix
 from sync.sandbox.server import SandboxPeers, SandboxSettings
 
@@ -49,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kuaidi100-key", default=default.kuaidi100_key)
     parser.add_argument("--kuaidi100-secret", default=default.kuaidi100_secret)
     parser.add_argument("--kuaidi100-customer", default=default.kuaidi100_customer)
-    parser.add_argument("--erp-token", default=default.erp_token)
+    parser.add_argument("--erp", default=default.erp, help=f"which one: {', '.join(ERPS)}")
+    parser.add_argument("--erp-token", default=default.erp_token, help="its secret, whatever it calls that")
     parser.add_argument("--unknown-skus", default="", help="comma-separated SKUs that the ERP refuses")
     parser.add_argument("--stale-count", type=int, default=0, help="waybills that are never picked up")
     parser.add_argument("--late-count", type=int, default=0, help="waybills picked up after more than 50 hours")
@@ -77,6 +79,7 @@ def _settings(given: argparse.Namespace) -> SandboxSettings:
         kuaidi100_key=given.kuaidi100_key,
         kuaidi100_secret=given.kuaidi100_secret,
         kuaidi100_customer=given.kuaidi100_customer,
+        erp=given.erp,
         erp_token=given.erp_token,
         unknown_skus=frozenset(filter(None, given.unknown_skus.split(","))),
         mix=JourneyMix(stale_count=given.stale_count, late_count=given.late_count),

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from sync.clock import BusinessClock
-from sync.sandbox.erp import SandboxErp
+from sync.sandbox.erps import GENERIC, ErpWish, build_erp
 from sync.sandbox.faults import FaultInjector, Faults, PushFaults
 from sync.sandbox.http import App, HttpServer, Request, Response
 from sync.sandbox.journeys import JourneyMix
@@ -38,8 +38,9 @@ GATEWAY_PATH = "/kdniaosandbox/gateway/exterfaceInvoke.json"
 class SandboxSettings:
     """Everything the peers can be told at start; ports 0 are chosen by the system, credentials are sandbox ones.
 
-    `carrier` is KDNiao. `faults` has the sections `carrier`, `sf`, `kuaidi100`, `erp`, `notices` (fields of `Faults`)
-    and `push` (fields of `PushFaults`). Kuaidi100 is told with every waybill where to push.
+    `carrier` is KDNiao, `erp` one of `sync.sandbox.erps`, and `erp_token` its secret. `faults` has the sections
+    `carrier`, `sf`, `kuaidi100`, `erp`, `notices` (fields of `Faults`) and `push` (fields of `PushFaults`). Kuaidi100
+    is told with every waybill where to push.
     """
 
     carrier_port: int = 0
@@ -59,6 +60,7 @@ class SandboxSettings:
     kuaidi100_secret: str = "sandbox-k100-secret"  # noqa: S105 - opens nothing but the sandbox
     kuaidi100_customer: str = "SANDBOXK100CUSTOMER"
     kuaidi100_repeat_window_s: float = 48 * 3600
+    erp: str = GENERIC
     erp_token: str = "sandbox-erp-token"  # noqa: S105 - opens nothing but the sandbox
     erp_user: str = "ecsync"
     unknown_skus: frozenset[str] = frozenset()
@@ -265,14 +267,16 @@ def _build_sender(kind: type[S], settings: SandboxSettings, ledger: Ledger, *, s
     )
 
 
-def _build_erp(settings: SandboxSettings, ledger: Ledger) -> SandboxErp:
-    return SandboxErp(
+def _build_erp(settings: SandboxSettings, ledger: Ledger) -> Peer:
+    wish = ErpWish(
         ledger,
         FaultInjector(settings.seed),
-        token=settings.erp_token,
+        settings.clock,
+        secret=settings.erp_token,
         user=settings.erp_user,
         unknown_skus=settings.unknown_skus,
     )
+    return build_erp(settings.erp, wish)
 
 
 def _read_json(request: Request) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def _jushuitan(url: str, secret: str) -> dict[str, str]:
         "APP_SECRET": secret,
         "ACCESS_TOKEN": "sandbox-jst-token",
         "SHOP_ID": "10406394",
+        "COD": "send",
     }
 
 
@@ -103,6 +104,7 @@ def _wangdiantong(url: str, secret: str) -> dict[str, str]:
         "APP_KEY": "sandbox-wdt-key",
         "APP_SECRET": f"{secret}:salt",
         "SHOP_NO": "ecshop",
+        "COD": "send",
     }
 
 

@@ -94,7 +94,9 @@ def tls_erp(authority: Authority) -> Iterator[TlsErp]:
 def connected(tmp_path: Path, erp: TlsErp, **files: Path) -> Iterator[House]:
     """A house before that ERP; `files` are settings like `CA_FILE`."""
     named = {PREFIX + name: str(path) for name, path in files.items()}
-    with open_house(tmp_path, sandbox=None, **{PREFIX + "BASE_URL": erp.url, PREFIX + "TOKEN": TOKEN, **named}) as house:
+    with open_house(
+        tmp_path, sandbox=None, **{PREFIX + "BASE_URL": erp.url, PREFIX + "TOKEN": TOKEN, **named}
+    ) as house:
         yield house
 
 

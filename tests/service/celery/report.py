@@ -46,6 +46,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     **{name: (1, peer) for name, peer in ORDER_TASKS.items()},
     **dict.fromkeys(SHOP_TASKS, ("shop.main",)),
     "tasks.orders.probe": ("carrier.kdniao",),
+    "tasks.shipments.poll": ("erp.generic_rest",),
 }
 
 

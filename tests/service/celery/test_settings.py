@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from sync.local.erps import ChosenErp
 from sync.local.plan import ROOT, without_settings
 from sync.sandbox.server import SandboxPeers
 from tests.service.house import environment
@@ -130,6 +131,7 @@ def test_every_task_lands_in_the_queue_of_its_peer_or_of_its_kind(seen: Report) 
         "tasks.orders.ship": "carrier.kdniao",
         "tasks.orders.write_back": "shop.main",
         "tasks.polling.poll": "shop.main",
+        "tasks.shipments.poll": "erp.generic_rest",
         "tasks.stock.sync": "shop.main",
         "tasks.sweeps.heartbeat": "sweeps",
         "tasks.sweeps.labels": "sweeps",
@@ -175,6 +177,17 @@ def test_stock_is_ticked_only_for_shops_that_switched_it_on(seen: Report, tmp_pa
         300,
         ["shop.main"],
     )
+
+
+def test_shipments_are_asked_for_only_at_erps_that_switched_it_on(seen: Report, tmp_path: Path) -> None:
+    assert "tasks.shipments.poll" not in {entry["task"] for entry in seen["conf"]["beat_schedule"].values()}
+
+    oms = ChosenErp("shopex_oms", 1, "x").settings
+    both = {**oms, "ECSYNC_ERPS": "generic_rest,shopex_oms", "ECSYNC_ERP_SHOPEX_OMS_TAKES_SHIPMENTS": "1"}
+    switched_on = report(tmp_path, **both)["conf"]["beat_schedule"]
+    assert [name for name in switched_on if name.startswith("shipments")] == ["shipments erp.shopex_oms"]
+    entry = switched_on["shipments erp.shopex_oms"]
+    assert (entry["task"], entry["schedule"], entry["args"]) == ("tasks.shipments.poll", 300, ["erp.shopex_oms"])
 
 
 # --- the pins: Celery 5.7.0 leaves on a Redis restart, kombu before 5.7 stops consuming after one

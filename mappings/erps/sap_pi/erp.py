@@ -24,9 +24,6 @@ from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.parsing import fill_in
 from mappings.wire import Exchange, HttpCall
 
-POSTING_S = 300.0
-"""How long SAP may take to post what PI has accepted: a look-up that finds nothing sooner says nothing."""
-
 
 class SapPiErp:
     """SAP behind PI or PO. `repeat_is_safe` stays False: it depends on the sender, and `find` answers accordingly."""
@@ -77,7 +74,7 @@ class SapPiErp:
         except UncertainError as lost:
             if self._carriage.is_safe or not self._values["find_url"]:
                 raise
-            raise _ask_later(lost) from None
+            raise _ask_later(lost, self._values["settle_s"]) from None
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: SAP releases what it has posted."""
@@ -101,14 +98,15 @@ def _outcome_unknown(external_ref: str) -> PermanentError:
         f"Whether SAP holds order {external_ref} cannot be asked, so nothing more is sent for it. Look for it in PI's "
         f"message monitor and in SAP (VA05 by customer reference {external_ref}, WE02 for an IDoc that failed). If it "
         "should be there and is not, enter it by hand; if it should not, cancel it there; then resolve this line. With "
-        "FIND_URL, or with DUPLICATE_CHECK=1 where PI or SAP drops repeats, a retry settles it by itself",
+        "FIND_URL, or with DUPLICATE_CHECK=1 where PI or SAP drops repeats, a retry settles it by itself. If only the "
+        "number of an accepted order was asked for, set NUMBER_WITHIN_S=0",
     )
 
 
-def _ask_later(lost: UncertainError) -> UndecidedError:
-    """The same failure, to be looked up once SAP has had time to post the order."""
+def _ask_later(lost: UncertainError, settle_s: int) -> UndecidedError:
+    """The same failure, to be looked up once SAP has had time to post the order: sooner, none found says nothing."""
     later = UndecidedError(
-        lost.code, lost.message, retry_after_s=POSTING_S, peer_code=lost.peer_code, peer_text=lost.peer_text
+        lost.code, lost.message, retry_after_s=settle_s, peer_code=lost.peer_code, peer_text=lost.peer_text
     )
     later.peer_is_well = False  # a lost answer still counts against PI
     return later

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from mappings.connector import Config, Setting
-from mappings.parsing import one_of, parse_flag
+from mappings.parsing import one_of, parse_count, parse_flag
 from mappings.wire import parse_base_url
 
 SOAP, HTTP, REST = "soap", "http", "rest"
@@ -212,6 +212,13 @@ LOOK_UPS = (
     ),
     Setting(
         "find_erp_no_field", "Field with SAP's number in it", "查询结果（JSON）中 SAP 单号的字段", default="erp_no"
+    ),
+    Setting(
+        "settle_s",
+        "Seconds that SAP may take to post what PI accepted: a lost answer is looked up no sooner",
+        "SAP 过账最多需要的秒数：应答丢失后隔这么久才查询",
+        default=300,
+        parse=parse_count,
     ),
     Setting(
         "cancel_url",

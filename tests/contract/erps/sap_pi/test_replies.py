@@ -191,8 +191,8 @@ def test_where_they_are_not_and_nobody_can_be_asked_a_person_looks(base: dict[st
 
 @pytest.mark.parametrize("lost", [lambda: LOST, lambda: HttpReply(502, body=b"<html/>")], ids=["no answer", "a page"])
 def test_where_they_are_not_it_is_looked_up_once_sap_has_had_time(lost: Callable[[], HttpReply | PeerError]) -> None:
-    problem = failure(erp(SOAP, **FIND).create(erp_order()), lost())
+    problem = failure(erp(SOAP, **FIND, settle_s="120").create(erp_order()), lost())
 
     assert type(problem) is UndecidedError
-    assert problem.retry_after_s == 300
+    assert problem.retry_after_s == 120
     assert not problem.peer_is_well

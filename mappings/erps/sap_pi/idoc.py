@@ -30,7 +30,7 @@ Facts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Flaw:
     """Why SAP would not take a segment. `kind` is too_long or invalid; `where` is segment and field, never a value."""
 
     kind: str
@@ -75,17 +75,17 @@ def build_cancel(facts: Facts) -> tuple[Segment, ...]:
     return _fill(_TABLE["cancel"], facts)
 
 
-def find_problem(segments: Sequence[Segment], parent: str = "") -> Problem | None:
+def find_flaw(segments: Sequence[Segment], parent: str = "") -> Flaw | None:
     """The first thing that SAP's parser or a field's length would refuse; None when there is none."""
     places = [_PLACES[segment.name] for segment in segments]
     if any(_RULES[segment.name].under != parent for segment in segments) or places != sorted(places):
-        return Problem("invalid", parent or "ORDERS05", "the segments do not stand in the sequence of the basic type")
+        return Flaw("invalid", parent or "ORDERS05", "the segments do not stand in the sequence of the basic type")
     counts = Counter(segment.name for segment in segments)
     for rule in _RULES.values():
         if rule.under == parent and not rule.least <= counts[rule.name] <= rule.most:
-            return Problem("invalid", rule.name, f"it stands there {counts[rule.name]} times")
-    found = (_segment_problem(segment) for segment in segments)
-    return next((problem for problem in found if problem), None) or _twice(segments)
+            return Flaw("invalid", rule.name, f"it stands there {counts[rule.name]} times")
+    found = (_segment_flaw(segment) for segment in segments)
+    return next((flaw for flaw in found if flaw), None) or _twice(segments)
 
 
 def write_idoc(segments: Iterable[Segment]) -> str:
@@ -135,29 +135,27 @@ def _nest(segments: tuple[Segment, ...]) -> Segment:
     return Segment(segments[0].name, segments[0].fields, segments[1:])
 
 
-def _segment_problem(segment: Segment) -> Problem | None:
+def _segment_flaw(segment: Segment) -> Flaw | None:
     rule = _RULES[segment.name]
     for name in rule.needs:
         if not segment.fields.get(name):
-            return Problem("invalid", f"{segment.name}-{name}", "it is empty")
-    for name, text in segment.fields.items():
-        why = _field_problem(rule, name, text)
-        if why:
-            return Problem("too_long" if "characters" in why else "invalid", f"{segment.name}-{name}", why)
-    return find_problem(segment.children, segment.name)
+            return Flaw("invalid", f"{segment.name}-{name}", "it is empty")
+    of_fields = (_field_flaw(rule, name, text) for name, text in segment.fields.items())
+    return next((flaw for flaw in of_fields if flaw), None) or find_flaw(segment.children, segment.name)
 
 
-def _field_problem(rule: _Rule, name: str, text: str) -> str:
+def _field_flaw(rule: _Rule, name: str, text: str) -> Flaw | None:
+    where = f"{rule.name}-{name}"
     if name not in rule.fields:
-        return "the basic type has no such field"
+        return Flaw("invalid", where, "the basic type has no such field")
     length, _, kind = rule.fields[name].partition(" ")
     if sap_length(text) > int(length):
-        return f"it has {sap_length(text)} characters, SAP takes {length}"
+        return Flaw("too_long", where, f"it has {sap_length(text)} characters, SAP takes {length}")
     if kind and not _is_of_kind(text, kind):
-        return f"it is no {kind}"
+        return Flaw("invalid", where, f"it is no {kind}")
     if name in rule.values and text not in rule.values[name]:
-        return f"the qualifier {text} is not known"
-    return ""
+        return Flaw("invalid", where, f"the qualifier {text} is not known")
+    return None
 
 
 def _is_of_kind(text: str, kind: str) -> bool:
@@ -172,16 +170,14 @@ def _is_of_kind(text: str, kind: str) -> bool:
     return True
 
 
-def _twice(segments: Sequence[Segment]) -> Problem | None:
+def _twice(segments: Sequence[Segment]) -> Flaw | None:
     """A qualifier says which of several a segment is, so two of one kind contradict each other."""
     seen: set[Any] = set()
     for segment in segments:
         for name in _RULES[segment.name].values:
             key = (segment.name, segment.fields[name])
             if key in seen:
-                return Problem(
-                    "invalid", f"{segment.name}-{name}", f"the qualifier {segment.fields[name]} is there twice"
-                )
+                return Flaw("invalid", f"{segment.name}-{name}", f"the qualifier {segment.fields[name]} is there twice")
             seen.add(key)
     return None
 

@@ -12,12 +12,12 @@ from mappings.china_time import SHANGHAI
 from mappings.connector import Config
 from mappings.erps.sap_pi.idoc import (
     Facts,
-    Problem,
+    Flaw,
     Segment,
     build_cancel,
     build_order,
     cut_text,
-    find_problem,
+    find_flaw,
     split_text,
     write_idoc,
 )
@@ -183,21 +183,21 @@ def _lines(order: ErpOrder) -> tuple[OrderLine, ...]:
 
 
 def _checked(segments: tuple[Segment, ...], reference: str) -> str:
-    problem = find_problem(segments)
-    if problem:
-        raise _refusal(problem, reference)
+    flaw = find_flaw(segments)
+    if flaw:
+        raise _refusal(flaw, reference)
     return write_idoc(segments)
 
 
-def _refusal(problem: Problem, reference: str) -> PermanentError:
-    if problem.kind == "too_long":
+def _refusal(flaw: Flaw, reference: str) -> PermanentError:
+    if flaw.kind == "too_long":
         return PermanentError(
             "sap_pi.order.field_too_long",
-            f"Order {reference} was not sent, {problem.where}: {problem.why}. Shorten it in the shop "
+            f"Order {reference} was not sent, {flaw.where}: {flaw.why}. Shorten it in the shop "
             "(NAME: the consignee, STR: the street, IDTNR: the goods number), or in the settings",
         )
     return PermanentError(
         "sap_pi.order.idoc_invalid",
-        f"Order {reference} was not sent, its IDoc would be refused: {problem.where}: {problem.why}. "
+        f"Order {reference} was not sent, its IDoc would be refused: {flaw.where}: {flaw.why}. "
         "Correct the setting that fills this field, then retry",
     )

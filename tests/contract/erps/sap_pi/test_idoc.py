@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mappings.erps.sap_pi.idoc import Segment, cut_text, find_problem, sap_length, split_text
+from mappings.erps.sap_pi.idoc import Segment, cut_text, find_flaw, sap_length, split_text
 from mappings.errors import PermanentError
 from tests.contract.erps.sap_pi.cases import (
     REST,
@@ -233,11 +233,11 @@ def item(**fields: str) -> Segment:
     ],
 )
 def test_what_the_basic_type_does_not_allow_is_found(segments: list[Segment], where: str, why: str) -> None:
-    problem = find_problem(segments)
+    problem = find_flaw(segments)
 
     assert problem is not None
     assert (problem.where, why in problem.why) == (where, True)
 
 
 def test_what_it_allows_passes() -> None:
-    assert find_problem([CONTROL, HEAD, item()]) is None
+    assert find_flaw([CONTROL, HEAD, item()]) is None

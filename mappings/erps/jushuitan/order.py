@@ -35,8 +35,8 @@ def upload_row(order: ErpOrder, settings: JushuitanSettings) -> dict[str, Any]:
         "receiver_zip": bought.consignee.address.postcode,
         "pay_amount": _yuan(bill.total_fen),
         "freight": _yuan(bill.freight_fen + bill.other_fen),
-        "buyer_message": bought.buyer_note,
-        "remark": bought.seller_note,
+        "buyer_message": clean_text(bought.buyer_note),
+        "remark": clean_text(bought.seller_note),
         "shop_modified": write_time(bought.paid_at or bought.placed_at),
         "items": [_item(order, item) for item in bill.items],
     }

@@ -29,7 +29,8 @@ def read_stock(service: Service, since: datetime | None, skus: Collection[str]) 
         rows = yield from _changed_rows(service, since)
     else:
         raise PermanentError(
-            "jushuitan.stock.skus_needed", "Jushuitan tells stock by SKU or by time of change, and was asked for neither"
+            "jushuitan.stock.skus_needed",
+            "Jushuitan tells stock by SKU or by time of change, and was asked for neither",
         )
     figures: dict[str, StockFigure] = {}
     for row in rows:
@@ -88,6 +89,8 @@ def _pages(service: Service, wanted: Biz, operation: str, area: str) -> Exchange
         question = partial(_question, wanted, settings.wms_co_id, page)
         data = yield from service.ask(operation, settings.stock_path, question, area, changes_peer=False)
         found = data.get("inventorys", data.get("datas"))
+        if found is None and "inventorys" in data:
+            return rows
         if not isinstance(found, list):
             raise PermanentError(
                 f"{area}.list_missing",

@@ -89,9 +89,8 @@ class Service:
         for number in range(MOST_PAGES):
             page = Page(number, self.settings.page_size)
             answer = yield from self.ask(operation, method, args, area, page=page, changes_peer=False)
-            data = answer.get("data")
-            found = data.get(list_name) if list_name and isinstance(data, dict) else data
-            if not isinstance(found, list):
+            found = _rows_in(answer, list_name)
+            if found is None:
                 raise garbled(area, "Wangdiantong's answer holds no list", changes_peer=False)
             rows += objects_in(found)
             if len(found) < page.size:
@@ -111,6 +110,16 @@ class Service:
             **(page.fields() if page else {}),
         }
         return f"{given.url}?{urlencode({**fields, 'sign': sign({**fields, 'body': body}, given.secret)})}"
+
+
+def _rows_in(answer: Mapping[str, Any], list_name: str) -> list[Any] | None:
+    """The list of an answer; one that is left out where the count says 0 is empty. None where there is none."""
+    data = answer.get("data")
+    holder, count = (data, "total_count") if list_name and isinstance(data, dict) else (answer, "total")
+    found = holder.get(list_name or "data")
+    if found is None and text_of(holder, count) == "0":
+        return []
+    return found if isinstance(found, list) else None
 
 
 def read_answer(reply: HttpReply, area: str, *, changes_peer: bool = True) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def read_stock(service: Service, since: datetime | None, skus: Collection[str]) 
         rows = yield from _changed_rows(service, method, since)
     else:
         raise PermanentError(
-            "wangdiantong.stock.skus_needed", "Wangdiantong tells stock by SKU or by time of change, and was asked for neither"
+            "wangdiantong.stock.skus_needed",
+            "Wangdiantong tells stock by SKU or by time of change, and was asked for neither",
         )
     figures: dict[tuple[str, str], StockFigure] = {}
     for row in rows:

@@ -14,6 +14,8 @@ from sync.db.orders import read_order
 from sync.gateway import CallContext
 from sync.sandbox.jushuitan import SandboxJushuitan
 from sync.services.poll_shop import poll_shop
+from sync.services.sync_stock import sync_stock
+from sync.services.take_shipments import take_shipments
 from tests.service.erps.cloud_house import Cloud, CloudHouse, jushuitan, open_cloud_house, wangdiantong
 from tests.service.house import SHOP
 
@@ -138,6 +140,22 @@ def test_stock_that_changed_since_a_time_is_read_too(cloud: CloudHouse) -> None:
     assert [(figure.sku, figure.available) for figure in figures] == [("A", 50)]
 
 
+def test_the_shop_shows_what_the_cloud_can_sell(cloud: CloudHouse) -> None:
+    house = cloud.house
+    house.seed(2)
+    house.poll()
+    house.settle()
+    sold = {line.sku for line in house.rt.shops[SHOP].read_stock() if line.sku}
+    for sku in sold:
+        cloud.erp.shelves.put(sku, 40)
+
+    run = sync_stock(house.rt, SHOP, approved_by="ops")
+
+    assert any(shelf.locked for shelf in cloud.erp.shelves.named(sorted(sold))), "the orders there have taken some"
+    assert len(run.written) > 1
+    assert {change.after for change in run.written} == {40}, "what is promised is still on the shop's own shelves"
+
+
 # --- Jushuitan
 
 
@@ -215,6 +233,23 @@ def test_what_wangdiantong_shipped_is_told_and_answered(tmp_path: Path) -> None:
         assert told == {first: ("ST100", {}), second: ("ST200", {line["spec_no"]: int(line["num"])})}
         assert peer.answers == {whole: ("0", ""), part: ("2", "no such parcel")}
         assert again == ()
+
+
+def test_the_number_of_wangdiantongs_warehouse_becomes_the_parcels(tmp_path: Path) -> None:
+    peer = wangdiantong()
+    with open_cloud_house(tmp_path, peer, ECSYNC_ERP_WANGDIANTONG_TAKES_SHIPMENTS="1") as cloud:
+        [number] = cloud.house.seed(1)
+        cloud.house.poll()
+        cloud.house.settle()
+        sync_id = peer.ship(number, "773000000000001", name="申通快递")
+
+        run = take_shipments(cloud.house.rt, cloud.key)
+        cloud.house.serve(run.wakes)
+
+        parcel = cloud.house.shipment(number)
+        assert (parcel.waybill_no, parcel.shipper_code, parcel.shipped_by) == ("773000000000001", "STO", cloud.key)
+        assert peer.answers == {sync_id: ("0", "")}
+        assert dict(take_shipments(cloud.house.rt, cloud.key).counts) == {}
 
 
 def test_who_asks_wangdiantong_too_often_waits_ten_minutes(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ def test_an_order_is_looked_up_by_our_number_in_our_shop() -> None:
     assert biz(call) == {"shop_id": 10406394, "so_ids": [SN], "page_index": 1, "page_size": 50}
 
 
-@pytest.mark.parametrize("reply", [held(), good(data_count=0, orders=None), held({"so_id": "x"}), held({"shop_id": 9})])
+@pytest.mark.parametrize(
+    "reply", [held(), good(data_count=0), good(orders=None), good(), held({"so_id": "x"}), held({"shop_id": 9})]
+)
 def test_what_is_not_ours_is_not_found(reply: Any) -> None:
     assert talk(erp().find(SN), reply)[0] is None
 
@@ -149,6 +151,10 @@ def test_changes_are_asked_for_by_time_in_pieces_of_seven_days_at_most() -> None
         ("2026-11-19 12:00:00", "2026-11-22 12:00:00"),
     ]
     assert [figure.available for figure in figures] == [2], "the later answer counts"
+
+
+def test_no_rows_are_no_figures() -> None:
+    assert talk(erp().read_stock(None, ["A"]), good(inventorys=None))[0] == ()
 
 
 def test_stock_without_skus_or_a_time_cannot_be_asked_for() -> None:

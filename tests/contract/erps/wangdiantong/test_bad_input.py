@@ -151,7 +151,12 @@ def test_what_is_no_answer_of_wangdiantongs_has_its_class(
 
 @pytest.mark.parametrize("operation", ["find", "stock", "poll"])
 def test_a_good_answer_without_its_list_is_asked_for_again(operation: str) -> None:
-    assert isinstance(problem_of(operation, good({"total_count": 0})), TransientError)
+    assert isinstance(problem_of(operation, good({"total_count": 1})), TransientError)
+
+
+def test_a_list_that_is_left_out_where_the_count_says_none_is_empty() -> None:
+    assert talk(erp().find(SN), good({"total_count": 0}))[0] is None
+    assert talk(erp().poll_shipments(SINCE), good(None, total=0))[0] == ()
 
 
 def test_a_push_without_data_says_nothing_of_our_order() -> None:

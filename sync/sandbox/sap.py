@@ -77,6 +77,7 @@ class SandboxSap(Peer):
     name: ClassVar[str] = "erp"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _documents: dict[str, SapDocument] = field(default_factory=dict, repr=False)
+    _by_reference: dict[str, list[SapDocument]] = field(default_factory=dict, repr=False)
     _sessions: dict[str, str] = field(default_factory=dict, repr=False)
     _opened: int = 0
 
@@ -94,6 +95,7 @@ class SandboxSap(Peer):
         Peer.reset(self)
         with self._lock:
             self._documents.clear()
+            self._by_reference.clear()
             self._sessions.clear()
         self.shelves.clear()
 
@@ -105,10 +107,7 @@ class SandboxSap(Peer):
     def document(self, reference: str) -> SapDocument:
         """The newest document under a reference. Raises KeyError when there is none."""
         with self._lock:
-            found = [document for document in self._documents.values() if document.reference == reference]
-        if not found:
-            raise KeyError(reference)
-        return found[-1]
+            return self._by_reference[reference][-1]
 
     def deliver(self, reference: str) -> None:
         """The warehouse has made a delivery and posted its goods issue: the goods are off the shelves."""
@@ -117,14 +116,12 @@ class SandboxSap(Peer):
             self.shelves.take(item["Material"], item["RequestedQuantity"])
 
     def _understand_read(self, service: str, entity: str, request: Request) -> Ask:
-        asked = request.query.get("$filter", "")
         if entity == "":
             return Ask("fetch_token", "", self._behind_door(request, lambda: _odata({"EntitySets": list(ENTITIES)})))
         if service == STOCK and entity == "A_MatlStkInAcctMod":
             return Ask("read_stock", "", self._behind_door(request, lambda: self._read_stock(request)))
         if service == ORDERS and entity == "A_SalesOrder":
-            reference = found[1].replace("''", "'") if (found := _REFERENCE.search(asked)) else ""
-            return Ask("find_order", reference, self._behind_door(request, lambda: self._find(request)))
+            return Ask("find_order", _reference_in(request), self._behind_door(request, lambda: self._find(request)))
         if service == ORDERS and (single := _ORDER.fullmatch(entity)):
             key = self._reference_of(single[1])
             return Ask("read_order", key, self._behind_door(request, lambda: self._read_order(single[1], request)))
@@ -211,7 +208,7 @@ class SandboxSap(Peer):
             )
         with self._lock:
             document = self._keep(order)
-            is_second = sum(known.reference == document.reference for known in self._documents.values()) > 1
+            is_second = len(self._by_reference[document.reference]) > 1
         self.ledger.record_document(document.reference, document.number)
         remark = f"PO number {document.reference} exists" if is_second else self.remark
         said = json.dumps({"code": "V4/115", "message": remark, "severity": "warning", "details": []})
@@ -231,12 +228,15 @@ class SandboxSap(Peer):
             }
             for n, item in enumerate(order["to_Item"], 1)
         ]
-        return self._documents.setdefault(number, SapDocument(number, header, items))
+        document = self._documents[number] = SapDocument(number, header, items)
+        self._by_reference.setdefault(document.reference, []).append(document)
+        return document
 
     def _find(self, request: Request) -> Response:
-        test = _read_filter(request, "A_SalesOrder")
+        test, reference = _read_filter(request, "A_SalesOrder"), _reference_in(request)
         with self._lock:
-            rows = [row for document in self._documents.values() if test(row := document.shown())]
+            near = self._by_reference.get(reference, []) if reference else self._documents.values()
+            rows = [row for document in near if test(row := document.shown())]
         return _odata({"results": [_selected(row, request) for row in rows]}, note="found" if rows else "not_found")
 
     def _read_order(self, number: str, request: Request) -> Response:
@@ -286,6 +286,13 @@ def _cut(path: str) -> tuple[str, str, str]:
     """A path whose last part is an entity with a key."""
     service, slash, entity = path.partition("/A_")
     return service, slash, f"A_{entity}"
+
+
+def _reference_in(request: Request) -> str:
+    """The one reference that a look-up names; empty when it names none, or more than that (`or`)."""
+    asked = request.query.get("$filter", "")
+    found = _REFERENCE.search(asked) if " or " not in asked else None
+    return found[1].replace("''", "'") if found else ""
 
 
 def _read_filter(request: Request, entity: str) -> Callable[[Mapping[str, Any]], bool]:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from sync.clock import BusinessClock
 from sync.db.migrate import migrate
+from sync.db.orders import read_order
 from sync.metrics import Counters
 from sync.runtime import Runtime
 from sync.sandbox.faults import FaultInjector, Faults
@@ -21,6 +22,7 @@ from sync.sandbox.sap_pi import CANCEL_PATH, REST_PATH, SandboxSapPi
 from sync.sandbox.server import SandboxPeers, SandboxSettings
 from sync.sandbox.shop import create_shop
 from sync.sandbox.shop_data import GOODS
+from sync.services.explain_order import explain_order
 from sync.settings import read_settings
 from tests.service.house import House, environment
 
@@ -289,3 +291,18 @@ def test_without_a_way_a_person_cancels(tmp_path: Path) -> None:
 
         assert (step.state, step.last_code) == ("parked", "sap_pi.cancel.cannot_cancel")
         assert "VA02" in step.last_message
+
+
+def test_what_would_be_sent_can_be_seen_without_the_consignee(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["soap"]) as house:
+        [sn] = house.seed()
+        house.poll()
+        row = house.order(sn)
+        with house.rt.database.reading() as session:
+            consignee = read_order(session, row).consignee
+        shown = explain_order(house.rt, row, PEER).request
+
+        assert "<E1EDKA1" in shown
+        assert sn in shown
+        for private in (consignee.name, consignee.phone, consignee.address.street, PASSWORD):
+            assert private not in shown

@@ -74,6 +74,12 @@ BY_TRYTON = LEAST | {
     **{f"ECSYNC_ERP_TRYTON_{name}": "x" for name in ("DATABASE", "KEY", "WEB_SHOP", "PARTY")},
 }
 """And with Tryton."""
+BY_KINGDEE = LEAST | {
+    "ECSYNC_ERPS": "generic_rest,kingdee",
+    "ECSYNC_ERP_KINGDEE_APP_ID": "1_eHg=",
+    **{f"ECSYNC_ERP_KINGDEE_{name}": "x" for name in ("APP_SECRET", "ACCT_ID", "USER", "CUSTOMER")},
+}
+"""And with Kingdee."""
 BY_SAP_PI = LEAST | {
     "ECSYNC_ERPS": "generic_rest,sap_pi",
     "ECSYNC_ERP_SAP_PI_BASE_URL": "https://pi.example.com",
@@ -160,6 +166,7 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
             BY_SAP_ODATA,
             BY_SAP_PI,
             BY_TRYTON,
+            BY_KINGDEE,
             BY_SHOPEX_OMS,
             BY_JUSHUITAN,
             BY_WANGDIANTONG,

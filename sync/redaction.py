@@ -8,10 +8,16 @@ from collections.abc import Iterable
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
+from mappings.address import clean_text
+
 PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
 LANDLINE = re.compile(r"(?<!\d)(0\d{2,3})-?\d{3,4}(\d{4})(?!\d)")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 HIDDEN = "•••"
+WIDE = str.maketrans("'\"#&+<>%\\", "＇＂＃＆＋＜＞％＼")
+"""Marks that connectors send in full width, because a signature or a format could not bear them."""
+PIECE = 10
+"""A text that is cut to fit, or over two fields, is known by so many characters of its beginning or its end."""
 TOKEN = re.compile(r'(token\\*"\s*:\s*\\*")[^"\\]+', re.IGNORECASE)
 """A key that a peer hands out in its JSON, also where that JSON stands in another."""
 
@@ -26,16 +32,36 @@ def mask(text: str) -> str:
 
 
 def redact(text: str, *, private: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
-    """The text without secrets and with private texts masked, also where JSON or XML escaped them."""
+    """The text without secrets and with private texts masked, also as they are cleaned, cut, or escaped for peers."""
     for secret in secrets:
         if len(secret) >= 3:
             text = text.replace(secret, HIDDEN)
     for word in sorted((w for w in private if w), key=len, reverse=True):
-        for spelled in {word, json.dumps(word)[1:-1], escape(word)}:
-            text = text.replace(spelled, mask(word))
+        for sent in {word, clean := clean_text(word), clean.translate(WIDE)}:
+            for spelled in {sent, json.dumps(sent)[1:-1], escape(sent)}:
+                text = _without_pieces(text.replace(spelled, mask(word)), spelled, mask(word)) if spelled else text
     text = TOKEN.sub(rf"\1{HIDDEN}", text)
     text = CONTROL.sub("\ufffd", text)  # peers send anything; PostgreSQL stores no NUL, and a log is for reading
     return LANDLINE.sub(r"\1****\2", PHONE.sub(r"\1****\2", text))
+
+
+def _without_pieces(text: str, word: str, shown: str) -> str:
+    """The text with what stands in it of the word's beginning, and of its end, as far as either goes."""
+    if len(word) <= PIECE:
+        return text
+    while (at := text.find(word[:PIECE])) >= 0:
+        length = _common_length(text[at : at + len(word)], word)
+        text = text[:at] + shown + text[at + length :]
+    while (at := text.find(word[-PIECE:])) >= 0:
+        end = at + PIECE
+        length = _common_length(text[max(0, end - len(word)) : end][::-1], word[::-1])
+        text = text[: end - length] + shown + text[end:]
+    return text
+
+
+def _common_length(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def readable(body: bytes, content_type: str, limit: int = 4000) -> str:

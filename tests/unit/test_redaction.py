@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from urllib.parse import urlencode
+from xml.sax.saxutils import escape
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.redaction import mask, readable, redact
+from mappings.address import clean_text
+from sync.redaction import WIDE, mask, readable, redact
 
 CHINESE = st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF)
 
@@ -26,6 +29,33 @@ def test_a_private_text_never_survives_in_plain_or_escaped_json(private: str, ar
 
 def test_a_private_text_is_masked_as_xml_spells_it() -> None:
     assert redact("<name>M&amp;M &lt;Ltd&gt;</name>", private=["M&M <Ltd>"]) == "<name>M******</name>"
+
+
+STREET = "示例路１２号　甲单元#3+1 & 五楼五〇一室朝南的那一间"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        clean_text(STREET),
+        clean_text(STREET).translate(WIDE),
+        json.dumps(clean_text(STREET)),
+        clean_text(STREET)[:20],
+        STREET[:20],
+        json.dumps(f"{clean_text(STREET)[:18]}|{clean_text(STREET)[18:]}"),
+        escape(clean_text(STREET)[18:]),
+    ],
+    ids=["cleaned", "in full width", "escaped", "cut", "cut as it was", "in two fields", "the end in XML"],
+)
+def test_an_address_is_masked_as_peers_are_sent_it(sent: str) -> None:
+    shown = redact(f'{{"addr": {sent}}}', private=[STREET])
+
+    assert not any(word in shown for word in ("12号", "１２号", "甲单元", "五〇一", "那一间", r"\u90a3"))
+    assert "addr" in shown
+
+
+def test_what_only_resembles_an_address_stays() -> None:
+    assert redact("示例路的天气很好，那一间", private=[STREET]) == "示例路的天气很好，那一间"
 
 
 def test_names_keep_their_first_character_and_phones_their_ends() -> None:

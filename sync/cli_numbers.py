@@ -1,4 +1,4 @@
-"""`ecsync order number`: a waybill that was written by hand gets its number."""
+"""`ecsync order number`: a waybill that was written by hand, or whose booking is in doubt, gets its number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Say = Callable[[Any, Sequence[str]], None]
 @click.option("--shipper", default="", help="The courier company's code, such as ZTO; else the one it was routed to.")
 @click.option("--parcel", type=int, help="Which parcel, where several wait for a number.")
 def number(rt: Runtime, say: Say, order_sn: str, waybill_no: str, shipper: str, parcel: int | None) -> None:
-    """Enter the number of a waybill that was written by hand, and tell the shop."""
+    """Enter the number of a waybill that was written by hand or found in a carrier's console, and tell the shop."""
     entered = enter_number(
         rt, order_sn, waybill_no, actor=getpass.getuser()[:40], shipper_code=shipper, parcel_no=parcel
     )

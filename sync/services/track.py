@@ -95,7 +95,7 @@ def adopt_orphans(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
             TrackingEventRow.shipment_id.is_(None),
             or_(
                 TrackingEventRow.waybill_no.in_([shipment.waybill_no, *find_packages(book.session, shipment.id)]),
-                TrackingEventRow.order_code == shipment.order_code,
+                TrackingEventRow.order_code.in_((shipment.order_code, *shipment.carrier_order_no.split())),
             ),
         )
         .values(shipment_id=shipment.id)

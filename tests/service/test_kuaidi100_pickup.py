@@ -181,10 +181,11 @@ def test_a_number_that_a_push_brings_is_adopted(house: Kuaidi100House, awaited: 
     assert (house.shipment(awaited).waybill_no, lines(house)) == ("", [])
 
     tell(house, awaited, "0", kuaidinum=number)
+    tell(house, awaited, "1")  # names the order alone
     let_wait_end(house, awaited)
 
     shipment = house.shipment(awaited)
-    assert (shipment.waybill_no, bookings(house)) == (number, ["issued"])
+    assert (shipment.waybill_no, shipment.status, bookings(house)) == (number, "awaiting_pickup", ["issued"])
     assert shipment.carrier_order_no == " ".join(house.peers.kuaidi100._by_waybill[number].ordered_as or ())
     assert [note.numbers for note in house.shop_order(awaited).notes] == [(number,)]
     tell(house, awaited, "10")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sync.sandbox.erps import GENERIC, NAMES
+from sync.sandbox.erps import GENERIC, KINGDEE_APP_ID, NAMES
 from sync.sandbox.sap_pi import CANCEL_PATH, REST_PATH
 from sync.sandbox.wangdiantong import PATH as WANGDIANTONG_PATH
 
@@ -108,6 +108,18 @@ def _wangdiantong(url: str, secret: str) -> dict[str, str]:
     }
 
 
+def _kingdee(url: str, secret: str) -> dict[str, str]:
+    return {
+        "BASE_URL": f"{url}/k3cloud",
+        "APP_ID": KINGDEE_APP_ID,
+        "APP_SECRET": secret,
+        "ACCT_ID": "acct",
+        "USER": "ecsync",
+        "CUSTOMER": "C-ECSHOP",
+        "CANCEL": "void",
+    }
+
+
 _SAP_AREA = {"DISTRIBUTION_CHANNEL": "10", "DIVISION": "00", "SOLD_TO": "10100001"}
 _SETTINGS: Mapping[str, Callable[[str, str], dict[str, str]]] = {
     GENERIC: lambda url, secret: {"BASE_URL": url, "TOKEN": secret},
@@ -116,4 +128,5 @@ _SETTINGS: Mapping[str, Callable[[str, str], dict[str, str]]] = {
     "shopex_oms": _shopex_oms,
     "jushuitan": _jushuitan,
     "wangdiantong": _wangdiantong,
+    "kingdee": _kingdee,
 }

@@ -9,6 +9,7 @@ from sync.clock import BusinessClock
 from sync.sandbox.erp import SandboxErp
 from sync.sandbox.faults import FaultInjector
 from sync.sandbox.jushuitan import SandboxJushuitan
+from sync.sandbox.kingdee import SandboxKingdee
 from sync.sandbox.ledger import Ledger
 from sync.sandbox.peer import Peer
 from sync.sandbox.sap import SandboxSap
@@ -17,6 +18,10 @@ from sync.sandbox.shopex_oms import SandboxShopexOms
 from sync.sandbox.wangdiantong import SandboxWangdiantong
 
 GENERIC = "generic_rest"
+
+
+KINGDEE_APP_ID = "123456_aW52ZW50ZWQtc2VjcmV0LWJ5dGVzLTI0"
+"""Of the shape that Kingdee hands out: a number, and an obscured secret that the public gateway is signed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,17 @@ def _wangdiantong(wish: ErpWish) -> Peer:
     )
 
 
+def _kingdee(wish: ErpWish) -> Peer:
+    return SandboxKingdee(
+        wish.ledger,
+        wish.injector,
+        app_id=KINGDEE_APP_ID,
+        app_secret=wish.secret,
+        acct_id="acct",
+        unknown_skus=wish.unknown_skus,
+    )
+
+
 _ERPS: Mapping[str, Callable[[ErpWish], Peer]] = {
     GENERIC: _generic,
     "sap_odata": _sap_odata,
@@ -68,6 +84,7 @@ _ERPS: Mapping[str, Callable[[ErpWish], Peer]] = {
     "shopex_oms": _shopex_oms,
     "jushuitan": _jushuitan,
     "wangdiantong": _wangdiantong,
+    "kingdee": _kingdee,
 }
 NAMES = tuple(_ERPS)
 

@@ -59,9 +59,11 @@ class Counters:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self.calls = Counter(
-            "ecsync_peer_calls", "Calls to peers", ("peer", "operation", "outcome", "try"), registry=self.registry
-        )
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=self.registry)
+
+        self.calls = counter("ecsync_peer_calls", "Calls to peers", "peer", "operation", "outcome", "try")
         self.seconds = Histogram(
             "ecsync_peer_call_seconds",
             "Seconds a peer took to answer",
@@ -69,43 +71,19 @@ class Counters:
             buckets=BUCKETS,
             registry=self.registry,
         )
-        self.inbox = Counter("ecsync_inbox", "Callbacks by verdict", ("source", "verdict"), registry=self.registry)
-        self.finished = Counter(
-            "ecsync_steps_finished", "Steps done or parked", ("name", "peer", "result"), registry=self.registry
+        self.inbox = counter("ecsync_inbox", "Callbacks by verdict", "source", "verdict")
+        self.finished = counter("ecsync_steps_finished", "Steps done or parked", "name", "peer", "result")
+        self.routed = counter("ecsync_parcels_routed", "Parcels by the rule and carrier they went to", "rule", "peer")
+        self.moved = counter("ecsync_parcels_moved", "Parcels moved before any carrier was asked", "source", "target")
+        self.queries = counter("ecsync_parcel_queries", "Queries about parcels, by reason", "peer", "reason")
+        self.lost_pushes = counter(
+            "ecsync_lost_pushes", "Scans older than an hour that a query brought and no push", "peer"
         )
-        self.routed = Counter(
-            "ecsync_parcels_routed",
-            "Parcels by the rule and carrier they went to",
-            ("rule", "peer"),
-            registry=self.registry,
+        self.shipments = counter(
+            "ecsync_erp_shipments", "Parcels that an ERP's warehouse sent, by what became of them", "peer", "result"
         )
-        self.moved = Counter(
-            "ecsync_parcels_moved",
-            "Parcels moved before any carrier was asked",
-            ("source", "target"),
-            registry=self.registry,
-        )
-        self.queries = Counter(
-            "ecsync_parcel_queries", "Queries about parcels, by reason", ("peer", "reason"), registry=self.registry
-        )
-        self.lost_pushes = Counter(
-            "ecsync_lost_pushes",
-            "Scans older than an hour that a query brought and no push",
-            ("peer",),
-            registry=self.registry,
-        )
-        self.stock_changes = Counter(
-            "ecsync_stock_changes", "Stock figures set or overtaken", ("shop", "result"), registry=self.registry
-        )
-        self.shipments = Counter(
-            "ecsync_erp_shipments",
-            "Parcels that an ERP's warehouse sent, by what became of them",
-            ("peer", "result"),
-            registry=self.registry,
-        )
-        self.stock_runs = Counter(
-            "ecsync_stock_runs", "Stock runs by what became of them", ("shop", "result"), registry=self.registry
-        )
+        self.stock_changes = counter("ecsync_stock_changes", "Stock figures set or overtaken", "shop", "result")
+        self.stock_runs = counter("ecsync_stock_runs", "Stock runs by what became of them", "shop", "result")
 
     def count_call(self, peer: str, operation: str, outcome: str, *, is_retry: bool, seconds: float) -> None:
         self.calls.labels(peer, operation, outcome, "retry" if is_retry else "first").inc()

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PROCESSES = [HERE / name for name in ("chaos", "browser", "service/celery", "service/local", "service/ops")]
+PROCESSES = [
+    HERE / name for name in ("chaos", "browser", "service/celery", "service/local", "service/ops", "service/tryton")
+]
 
 
 @pytest.hookimpl(tryfirst=True)

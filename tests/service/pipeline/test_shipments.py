@@ -149,6 +149,18 @@ def test_what_is_told_again_is_taken_once_and_answered_again(yard: Yard) -> None
     assert yard.warehouse.answers == {f"k-{NUMBER}": ""}
 
 
+def test_two_looks_at_once_take_a_number_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have seen that nobody has the number yet; the second one to get the order's lock finds it taken."""
+    order_sn = taken_in(yard)
+    yard.send(order_sn)
+    monkeypatch.setattr("sync.services.take_shipments.find_known", lambda session, told: set())
+
+    assert [yard.look(), yard.look()] == [{"taken": 1}, {"known": 1}]
+
+    assert len(yard.parcels(order_sn)) == 1
+    assert noted(yard, order_sn) == [(NUMBER,)]
+
+
 def test_without_a_carrier_that_follows_it_the_order_shows_as_shipped_at_once(opened: Open) -> None:
     with opened(ECSYNC_CARRIERS="manual,kdniao") as yard:
         order_sn = taken_in(yard)

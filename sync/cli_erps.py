@@ -65,4 +65,4 @@ def _lines(one: Explanation) -> list[str]:
         return [head, *(f"  {f.target:<{width}}  {f.value}  <- {f.source} ({f.rule})" for f in one.fields)]
     if one.request:
         return [head, "  This connector names no sources; its request, before it is signed:", one.request]
-    return [head, "  What it is told depends on what the ERP answers first, so nothing can be shown without calling it."]
+    return [head, "  What it is told depends on what the ERP answers first, so it is not shown without a call."]

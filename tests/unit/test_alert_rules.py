@@ -177,6 +177,7 @@ def test_what_the_code_counts_is_what_the_list_says() -> None:
     counters.moved.labels("carrier.kdniao", "carrier.second").inc()
     counters.queries.labels("carrier.kdniao", "daily").inc()
     counters.lost_pushes.labels("carrier.kdniao").inc()
+    counters.shipments.labels("erp.shopex_oms", "taken").inc()
 
     counted = {}
     for family in registry.collect():

@@ -85,6 +85,8 @@ class Spec:
     """Whether it may only accept an order first and number it later (ERPs); `find` then brings the number."""
     finds_first: bool = False
     """Whether it would take a second order under the same reference, so that each create wants a look before (ERPs)."""
+    settle_s: Callable[[Mapping[str, Any]], float] = field(default=lambda config: 0)
+    """How long after a create a look-up may miss what it took, by the connector's settings (ERPs)."""
     needs_confirm: bool = False
     """Whether a created order must be confirmed by a call of its own (ERPs)."""
     polls_shipments: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from mappings.china_time import SHANGHAI
+from mappings.errors import UndecidedError
 from mappings.model import ErpDocument, ErpOrder, Order
 from sync.db.models import OrderRow, StepRow
 from sync.db.steps import StepBook
@@ -28,10 +29,23 @@ def perform(rt: Runtime, work: Work) -> ErpDocument | None:
         found = rt.gateway.run(work.peer, erp.find(work.order_row.external_ref), work.calls)
         if found is not None:
             return confirm_numbered(rt, work, found)
+        _let_settle(rt, work)
     if work.order_row.state == "withdrawn":
         return None
     order = describe_order(work.order, work.order_row.external_ref)
     return confirm_numbered(rt, work, rt.gateway.run(work.peer, erp.create(order), work.calls))
+
+
+def _let_settle(rt: Runtime, work: Work) -> None:
+    """Raise UndecidedError where a lost worker may have sent the order so lately that the look-up misses it yet."""
+    settle_s = rt.erps[work.peer].spec.settle_s(rt.peer(work.peer).config)
+    if work.was_lost and settle_s:
+        raise UndecidedError(
+            "order.unsettled",
+            f"A worker was lost while it sent order {work.order_sn} to {work.peer}, which does not show it (yet). "
+            f"It is looked up again in {settle_s:g} s and sent only if it is still not there",
+            retry_after_s=settle_s,
+        )
 
 
 def describe_order(order: Order, external_ref: str) -> ErpOrder:

@@ -125,6 +125,7 @@ def _claim(rt: Runtime, session: Session, order_id: int, peer: str) -> Work | No
         shipment=claim.shipment,
         may_have_happened=step.is_uncertain,
         calls=CallContext(private=private_texts(order), try_no=step.attempts + claim.losses + step.resumes + 1),
+        was_lost=claim.losses > step.losses,
     )
 
 

@@ -28,6 +28,8 @@ class Work:
     shipment: ShipmentRow | None
     may_have_happened: bool
     calls: CallContext
+    was_lost: bool = False
+    """A worker died with it just now: when it last called the peer is not known."""
 
 
 class Performer(Protocol):

@@ -13,7 +13,7 @@ from mappings.erps.sap_odata.explain import explain_order
 from mappings.erps.sap_odata.odata import address, literal
 from mappings.erps.sap_odata.order import reference, write_order
 from mappings.erps.sap_odata.reply import ORDER_AREA, LostAnswer, read_created, read_found
-from mappings.erps.sap_odata.settings import SETTINGS, SapSettings
+from mappings.erps.sap_odata.settings import SETTINGS, SETTLE_S, SapSettings
 from mappings.erps.sap_odata.shapes import ORDER
 from mappings.erps.sap_odata.stock import SKUS_AT_ONCE, read_stock
 from mappings.errors import PermanentError, UncertainError
@@ -34,6 +34,7 @@ class SapOdataErp:
         title_zh="SAP S/4HANA（OData）",
         settings=SETTINGS,
         finds_first=True,
+        settle_s=lambda config: config.get("settle_s", SETTLE_S),
         skus_at_once=SKUS_AT_ONCE,
         stock_is_physical=True,
     )

@@ -12,6 +12,7 @@ from mappings.erps.sap_odata.shapes import ITEM, ORDER, parse_constants
 from mappings.parsing import fill_in, one_of, parse_flag
 from mappings.wire import parse_base_url
 
+SETTLE_S = 60
 LEFT_OUT = "-"
 """Instead of a condition type: this amount is not told to SAP."""
 
@@ -136,7 +137,7 @@ SETTINGS = (
     Setting("rejection_reason", "Reason for rejection that cancels an order (empty: a person cancels it in SAP)",
             "取消订单所用的拒绝原因（留空则由人在 SAP 取消）", "", parse=code(2)),
     Setting("settle_s", "Seconds that SAP may still be at work after an answer was lost",
-            "应答丢失后 SAP 可能仍在处理的秒数", 60, parse=parse_number),
+            "应答丢失后 SAP 可能仍在处理的秒数", SETTLE_S, parse=parse_number),
     Setting("stock_places", "Plants, or plant/location, whose stock counts: 1010,1020/101A (empty: as for items)",
             "计入库存的工厂或工厂/库存地点：1010,1020/101A（留空同行项目）", (), parse=parse_places),
     Setting("missing_stock", "A SKU without any stock row in SAP: keep or zero",

@@ -18,7 +18,7 @@ from mappings.erps.sap_pi.envelope import Carriage, basic_auth
 from mappings.erps.sap_pi.lookup import read_found
 from mappings.erps.sap_pi.order import private_texts, write_order_idoc, write_order_json
 from mappings.erps.sap_pi.reply import read_accepted
-from mappings.erps.sap_pi.settings import SETTINGS, check_together
+from mappings.erps.sap_pi.settings import SETTINGS, SETTLE_S, check_together
 from mappings.errors import PermanentError, UncertainError, UndecidedError
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.parsing import fill_in
@@ -35,6 +35,7 @@ class SapPiErp:
         title_zh="SAP PI/PO（ORDERS05）",
         settings=SETTINGS,
         numbers_later=True,
+        settle_s=lambda config: config.get("settle_s", SETTLE_S) if config.get("find_url") else 0,
         reads_stock=False,
     )
 

@@ -12,6 +12,7 @@ from mappings.wire import parse_base_url
 
 SOAP, HTTP, REST = "soap", "http", "rest"
 SENDERS = (SOAP, HTTP, REST)
+SETTLE_S = 300
 SOAP_ACTION = "http://sap.com/xi/WebService/soap1.1"
 _CHANNEL = re.compile(r"[^:\s]*:[^:\s]+:[^:\s]+")
 
@@ -217,7 +218,7 @@ LOOK_UPS = (
         "settle_s",
         "Seconds that SAP may take to post what PI accepted: a lost answer is looked up no sooner",
         "SAP 过账最多需要的秒数：应答丢失后隔这么久才查询",
-        default=300,
+        default=SETTLE_S,
         parse=parse_count,
     ),
     Setting(

@@ -186,7 +186,8 @@ class Gateway:
         if error is not None and error.peer_is_well:
             self._door.succeeded(peer_key)
         elif isinstance(error, TransientError | UncertainError):
-            self._door.failed(peer_key, str(error))
+            wish_s = error.retry_after_s if isinstance(error, TransientError) else None
+            self._door.failed(peer_key, str(error), wish_s or 0)
         elif isinstance(error, AuthError):
             self._door.refused(peer_key, str(error))
         else:

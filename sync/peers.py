@@ -24,6 +24,9 @@ from sync.db.session import Database, count_changed
 REFUSED_PROBE_S = 300.0
 """A refused key is tried again every five minutes: often enough to notice the correction, too rare to be locked out."""
 
+LONGEST_WISH_S = 600.0
+"""No peer keeps its orders waiting longer than that by one answer: it may be well again long before."""
+
 CACHE_S = 1.0
 
 
@@ -103,8 +106,11 @@ class PeerDoor:
                 self._on_recovered(session, peer, since or utc_now())
         self._forget(peer)
 
-    def failed(self, peer: str, cause: str) -> None:
-        """The peer was busy, away or unclear; enough of these in a row close the door."""
+    def failed(self, peer: str, cause: str, wish_s: float = 0) -> None:
+        """The peer was busy, away or unclear; enough of these in a row close the door.
+
+        `wish_s` is how long it wants to be left alone: a peer that throttles us is not probed sooner.
+        """
         with self._database.writing() as session:
             row = self._ensure(session, peer)
             row.failures = 1 if self._answered_lately(peer) else row.failures + 1
@@ -113,6 +119,8 @@ class PeerDoor:
             if row.failures >= self._failures and row.state == "on":
                 row.state, row.closed_at = "away", utc_now()
                 row.probe_at = utc_now() + timedelta(seconds=self._probe_s)
+            if row.state == "away" and wish_s > self._probe_s:
+                row.probe_at = utc_now() + timedelta(seconds=min(wish_s, LONGEST_WISH_S))
         self._forget(peer)
 
     def refused(self, peer: str, cause: str) -> None:

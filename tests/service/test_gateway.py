@@ -107,6 +107,21 @@ def test_only_one_caller_probes_a_peer_that_is_away(house: House) -> None:
     assert [answer is None for answer in answers] == [True, False, False]
 
 
+@pytest.mark.parametrize(("wish_s", "probe_s"), [(300, 300), (1, 10), (86_400, 600)])
+def test_a_peer_that_throttles_us_is_left_alone_as_long_as_it_wishes(
+    house: House, wish_s: float, probe_s: float
+) -> None:
+    house.peers.configure_faults({"erp": {"too_many": 1.0, "retry_after_s": wish_s, "max_per_order": 0}})
+    for _ in range(5):
+        with pytest.raises(TransientError):
+            house.rt.gateway.run(ERP, post(house), CallContext())
+
+    closed = house.rt.door.ask(ERP)
+
+    assert closed is not None
+    assert (closed.until - utc_now()).total_seconds() == pytest.approx(probe_s, abs=8)
+
+
 def test_every_call_leaves_one_attempt_with_its_outcome_and_a_metric(house: House) -> None:
     context = CallContext(private=("x",), try_no=2)
     house.rt.gateway.run(ERP, post(house), context)

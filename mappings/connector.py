@@ -83,6 +83,8 @@ class Spec:
     """Whether staff write the waybills and nobody is called; `track_by` names who follows them (carriers)."""
     numbers_later: bool = False
     """Whether it may only accept an order first and number it later (ERPs); `find` then brings the number."""
+    tells_numbers: Callable[[Mapping[str, Any]], bool] = field(default=lambda config: True)
+    """Whether `find` can bring a number that comes later, by the connector's settings (ERPs)."""
     finds_first: bool = False
     """Whether it would take a second order under the same reference, so that each create wants a look before (ERPs)."""
     settle_s: Callable[[Mapping[str, Any]], float] = field(default=lambda config: 0)

@@ -186,7 +186,7 @@ def _read_peer(reader: Reader, kind: str, name: str) -> PeerSettings | None:
         read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", parse_seconds, spec.read_timeout_s),
         stock=read_stock_settings(reader, prefix) if kind == "shop" else StockSettings(),
         erps=reader.get(f"{prefix}ERPS", parse_names, ()) if kind == "shop" else (),
-        erp=read_erp_settings(reader, prefix, spec) if kind == "erp" else ErpSettings(),
+        erp=read_erp_settings(reader, prefix, spec, config) if kind == "erp" else ErpSettings(),
         tls=read_tls_settings(reader, prefix, spec),
     )
 

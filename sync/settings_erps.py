@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mappings.connector import Spec
 from sync.settings_reader import Reader, parse_seconds, parse_seconds_or_never
@@ -27,12 +28,13 @@ class ErpSettings:
     track_by: str = ""
 
 
-def read_erp_settings(reader: Reader, prefix: str, spec: Spec) -> ErpSettings:
+def read_erp_settings(reader: Reader, prefix: str, spec: Spec, config: Mapping[str, Any]) -> ErpSettings:
     """Those of one ERP; what its connector cannot do has no setting."""
     get, default = reader.get, ErpSettings()
     within_s, takes, interval_s = default.number_within_s, default.takes_shipments, default.shipments_interval_s
     couriers, track_by = default.couriers, default.track_by
     if spec.numbers_later:
+        within_s = within_s if spec.tells_numbers(config) else 0
         within_s = get(f"{prefix}NUMBER_WITHIN_S", parse_seconds_or_never, within_s)
     if spec.polls_shipments:
         takes = get(f"{prefix}TAKES_SHIPMENTS", _switch, takes)

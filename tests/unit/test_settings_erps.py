@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from mappings.erps.generic_rest import GenericRestErp
+from mappings.erps.sap_pi import SapPiErp
 from sync.settings import read_settings
-from sync.settings_erps import parse_couriers
+from sync.settings_erps import parse_couriers, read_erp_settings
+from sync.settings_reader import Reader
 from tests.unit.test_settings import GOOD, problems
 
 TWO = {
@@ -36,6 +38,13 @@ def test_a_shop_may_name_its_erps() -> None:
     settings = read_settings({**GOOD, **TWO, "ECSYNC_SHOP_MAIN_ERPS": "second"})
     assert [erp.name for erp in settings.erps_of(settings.shops[0])] == ["second"]
     assert settings.stock_erp(settings.shops[0]) == settings.erps[1], "the only one that knows what is sold there"
+
+
+@pytest.mark.parametrize(("find_url", "asked_for_s"), [("", 0), ("https://pi.example.invalid/{external_ref}", 86400)])
+def test_an_erp_that_cannot_say_its_numbers_is_not_asked_for_them(find_url: str, asked_for_s: float) -> None:
+    read = read_erp_settings(Reader({}), "ECSYNC_ERP_SAP_PI_", SapPiErp.spec, {"find_url": find_url})
+
+    assert read.number_within_s == asked_for_s
 
 
 def test_an_erp_that_is_not_there_is_named() -> None:

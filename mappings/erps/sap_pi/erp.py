@@ -35,6 +35,7 @@ class SapPiErp:
         title_zh="SAP PI/PO（ORDERS05）",
         settings=SETTINGS,
         numbers_later=True,
+        tells_numbers=lambda config: bool(config.get("find_url")),
         settle_s=lambda config: config.get("settle_s", SETTLE_S) if config.get("find_url") else 0,
         reads_stock=False,
     )
@@ -99,8 +100,7 @@ def _outcome_unknown(external_ref: str) -> PermanentError:
         f"Whether SAP holds order {external_ref} cannot be asked, so nothing more is sent for it. Look for it in PI's "
         f"message monitor and in SAP (VA05 by customer reference {external_ref}, WE02 for an IDoc that failed). If it "
         "should be there and is not, enter it by hand; if it should not, cancel it there; then resolve this line. With "
-        "FIND_URL, or with DUPLICATE_CHECK=1 where PI or SAP drops repeats, a retry settles it by itself. If only the "
-        "number of an accepted order was asked for, set NUMBER_WITHIN_S=0",
+        "FIND_URL, or with DUPLICATE_CHECK=1 where PI or SAP drops repeats, a retry settles it by itself",
     )
 
 

@@ -52,6 +52,7 @@ def _sap_odata(url: str, secret: str) -> dict[str, str]:
         "NOTE_TEXT_ID": "TX01",
         "ADDRESS_TEXT_ID": "TX02",
         "REJECTION_REASON": "50",
+        "SETTLE_S": "1",  # this one is never at work for longer
     }
 
 

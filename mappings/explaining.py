@@ -12,12 +12,16 @@ from mappings.model import ErpOrder
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One field as it would be sent. `target` is the ERP's name of it (`lines[0].sku`), `source` ours
-    (`order.lines[0].sku`, or a setting), `rule` what was done with it. `value` is not masked yet and is no secret."""
+    (`order.lines[0].sku`, or a setting), `rule` what was done with it. `value` is not masked yet and is no secret.
+
+    `is_personal`: a piece of the consignee's data that is not known by itself (the end of a street); mask it whole.
+    """
 
     target: str
     source: str
     rule: str
     value: str
+    is_personal: bool = False
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mappings.connector import ErpConnector
 from mappings.errors import PeerError
@@ -12,7 +12,7 @@ from mappings.model import ErpOrder
 from mappings.wire import HttpCall, HttpReply
 from sync.db.models import OrderRow
 from sync.db.orders import private_texts, read_order
-from sync.redaction import readable, redact
+from sync.redaction import mask, readable, redact
 from sync.runtime import Runtime
 from sync.services.push_order import describe_order
 
@@ -41,12 +41,7 @@ def explain_order(rt: Runtime, row: OrderRow, erp_key: str) -> Explanation:
     told, connector, peer = describe_order(order, row.external_ref), rt.erps[erp_key], rt.peer(erp_key)
     private = private_texts(order)
     if isinstance(connector, ExplainingErp):
-        fields = tuple(
-            Explained(
-                field.target, field.source, field.rule, redact(field.value, private=private, secrets=peer.secrets)
-            )
-            for field in connector.explain(told)
-        )
+        fields = tuple(_masked(field, private, peer.secrets) for field in connector.explain(told))
         return Explanation(row.order_sn, erp_key, fields)
     call = _build_call(connector, told)
     if call is None:
@@ -56,6 +51,11 @@ def explain_order(rt: Runtime, row: OrderRow, erp_key: str) -> Explanation:
     return Explanation(
         row.order_sn, erp_key, request=redact(text, private=private, secrets=(*peer.secrets, *call.secrets))
     )
+
+
+def _masked(field: Explained, private: tuple[str, ...], secrets: tuple[str, ...]) -> Explained:
+    shown = mask(field.value) if field.is_personal else redact(field.value, private=private, secrets=secrets)
+    return replace(field, value=shown)
 
 
 def _build_call(connector: ErpConnector, order: ErpOrder) -> HttpCall | None:

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from mappings.connector import Config, Spec
+from mappings.erps.kingdee.explain import explain_save
 from mappings.erps.kingdee.order import FORM, write_save
 from mappings.erps.kingdee.service import Service, number_of, quoted, read_rows, read_status
 from mappings.erps.kingdee.settings import SETTINGS, KingdeeSettings
 from mappings.erps.kingdee.signing import Signer
 from mappings.erps.kingdee.stock import read_figures
 from mappings.errors import PermanentError
+from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange
 
@@ -67,6 +69,10 @@ class KingdeeErp:
                 raise
             return found
         return Bill(number_of(status) or self._usual_number(order.external_ref), order.external_ref)
+
+    def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
+        """Each field that `create` would save, and where it comes from."""
+        return tuple(explain_save(order, self._settings))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Submit and audit, as far as RELEASE says and it was not done. Raises any PeerError."""

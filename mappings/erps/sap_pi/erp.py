@@ -15,11 +15,13 @@ from urllib.parse import quote
 from mappings.connector import Config, Spec
 from mappings.erps.sap_pi.cancel import cancel_call, read_cancelled
 from mappings.erps.sap_pi.envelope import Carriage, basic_auth
+from mappings.erps.sap_pi.explain import explain_order
 from mappings.erps.sap_pi.lookup import read_found
 from mappings.erps.sap_pi.order import private_texts, write_order_idoc, write_order_json
 from mappings.erps.sap_pi.reply import read_accepted
 from mappings.erps.sap_pi.settings import SETTINGS, SETTLE_S, check_together
 from mappings.errors import PermanentError, UncertainError, UndecidedError
+from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.parsing import fill_in
 from mappings.wire import Exchange, HttpCall
@@ -77,6 +79,10 @@ class SapPiErp:
             if self._carriage.is_safe or not self._values["find_url"]:
                 raise
             raise _ask_later(lost, self._values["settle_s"]) from None
+
+    def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
+        """Each field of the IDoc, or of the JSON, that `create` would send, and where it comes from."""
+        return explain_order(order, self._values)
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: SAP releases what it has posted."""

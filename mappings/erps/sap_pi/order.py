@@ -46,6 +46,9 @@ CONSTANTS = (
 )
 """Settings that the IDoc repeats as they are."""
 
+PERSONAL = ("name", "name2", "street", "street2", "phone")
+"""Facts that are the consignee's data, split and cut as they stand in the IDoc."""
+
 NAME_PART, STREET_PART, SERIAL, ITEM_TEXT = 35, 35, 20, 70
 """Lengths in SAP of what is split or cut: a name and a street have two fields, the goods' text loses its end."""
 
@@ -60,17 +63,19 @@ def write_order_idoc(order: ErpOrder, config: Config) -> str:
 
     Raises PermanentError: a line without SKU, a text that SAP has no room for, a setting that does not fit.
     """
-    lines = _lines(order)
-    items = [_item_facts(number, line) for number, line in enumerate(lines, start=1)]
-    segments = build_order(order_facts(order, config), items)
-    return _checked(segments, order.external_ref)
+    return write_idoc(order_segments(order, config))
+
+
+def order_segments(order: ErpOrder, config: Config) -> tuple[Segment, ...]:
+    """What the IDoc holds, checked; raises PermanentError as its writing does."""
+    return _checked(build_order(order_facts(order, config), item_facts(order)), order.external_ref)
 
 
 def write_cancel_idoc(document: ErpDocument, config: Config) -> str:
     """The IDoc that asks SAP to cancel the whole order. Raises PermanentError."""
     facts = {name: str(config[name]) for name in PARTNERS}
     named = {"reference": document.external_ref, "erp_no": document.erp_no, "serial": _serial(document.external_ref)}
-    return _checked(build_cancel({**facts, **named}), document.external_ref)
+    return write_idoc(_checked(build_cancel({**facts, **named}), document.external_ref))
 
 
 def write_order_json(order: ErpOrder) -> str:
@@ -116,10 +121,15 @@ def order_facts(order: ErpOrder, config: Config) -> dict[str, str]:
     }
 
 
+def item_facts(order: ErpOrder) -> list[Facts]:
+    """What each line fills in beyond the header's facts. Raises PermanentError for a line without SKU, or for none."""
+    return [_item_facts(number, line) for number, line in enumerate(_lines(order), start=1)]
+
+
 def private_texts(order: ErpOrder) -> tuple[str, ...]:
     """The consignee's data as they stand in the IDoc, split and cut, so that records can mask them there too."""
     facts = _consignee_facts(order, {})
-    told = {facts[name] for name in ("name", "name2", "street", "street2", "phone")}
+    told = {facts[name] for name in PERSONAL}
     return tuple(sorted(told | {escape(text, quote=False) for text in told} - {""}))
 
 
@@ -182,11 +192,11 @@ def _lines(order: ErpOrder) -> tuple[OrderLine, ...]:
     return lines
 
 
-def _checked(segments: tuple[Segment, ...], reference: str) -> str:
+def _checked(segments: tuple[Segment, ...], reference: str) -> tuple[Segment, ...]:
     flaw = find_flaw(segments)
     if flaw:
         raise _refusal(flaw, reference)
-    return write_idoc(segments)
+    return segments
 
 
 def _refusal(flaw: Flaw, reference: str) -> PermanentError:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from mappings.connector import Config, Spec
+from mappings.erps.tryton.explain import explain_sale
 from mappings.erps.tryton.masters import choose_warehouse, find_customer, find_products, find_web_shop
 from mappings.erps.tryton.order import check_currency, check_customer, skus_of, write_sale
 from mappings.erps.tryton.protocol import RestDoor, read_record, read_rows, said_no
@@ -14,6 +15,7 @@ from mappings.erps.tryton.sale import FIELDS, RELEASED, Sale
 from mappings.erps.tryton.settings import SETTINGS, TrytonSettings
 from mappings.erps.tryton.stock import read_figures
 from mappings.errors import PermanentError, UncertainError
+from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange, HttpReply
 
@@ -58,6 +60,10 @@ class TrytonErp:
         values = write_sale(order, self._settings, shop, customer, warehouse, products)
         reply = yield self._door.post("create_order", "sale.sale", values, FIELDS)
         return (yield from self._read_created(reply, order.external_ref))
+
+    def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
+        """Each field of the sale that `create` would make, and where it comes from; Tryton is not asked."""
+        return tuple(explain_sale(order, self._settings))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Quote and confirm, as far as that was not done; Tryton then reserves the goods. Raises any PeerError."""

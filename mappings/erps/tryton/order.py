@@ -22,7 +22,7 @@ def skus_of(order: ErpOrder, settings: TrytonSettings) -> set[str]:
             "tryton.order.sku_missing",
             "An order line has no SKU, or there is no line: complete the goods number in the shop",
         )
-    return skus | {sku for sku, _ in _fees(order, settings)}
+    return skus | {sku for sku, _ in fees_of(order, settings).values()}
 
 
 def write_sale(
@@ -38,7 +38,7 @@ def write_sale(
     `sale_date` is the order's date in the shop's zone. Lines carry no taxes: the shop's prices are what the buyer paid.
     """
     goods = [(line.sku, line.quantity, line.price_fen) for line in order.order.lines]
-    fees = [(sku, 1, fen) for sku, fen in _fees(order, settings)]
+    fees = [(sku, 1, fen) for sku, fen in fees_of(order, settings).values()]
     return {
         "party": customer.id,
         "company": shop.company,
@@ -75,10 +75,10 @@ def check_customer(shop: WebShop, customer: Customer) -> None:
         )
 
 
-def _fees(order: ErpOrder, settings: TrytonSettings) -> list[tuple[str, int]]:
-    """What the buyer pays or saves beside the goods, by product code, where a product stands for it."""
+def fees_of(order: ErpOrder, settings: TrytonSettings) -> dict[str, tuple[str, int]]:
+    """What the buyer pays or saves beside the goods: setting -> product code and fen, in the order of the lines."""
     worth = {"freight_sku": order.order.shipping_fee_fen, "discount_sku": -order.order.discount_fen}
-    return [(sku, worth[name]) for name, sku in settings.fee_skus().items() if worth[name]]
+    return {name: (sku, worth[name]) for name, sku in settings.fee_skus().items() if worth[name]}
 
 
 def _line(product: Product, pieces: int, price_fen: int) -> dict[str, Any]:

@@ -79,6 +79,13 @@ def write_date(day: date) -> dict[str, object]:
     return {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
 
 
+def read_wrapped(value: Mapping[str, Any]) -> str:
+    """What `write_decimal` or `write_date` wrapped, as people read it."""
+    if value["__class__"] == "Decimal":
+        return str(value["decimal"])
+    return date(value["year"], value["month"], value["day"]).isoformat()
+
+
 def read_rows(reply: HttpReply, code: str) -> list[Row]:
     """What a search found. Raises the class that the status means; TransientError when it is no list of records."""
     _check(reply, code, changes_peer=False)

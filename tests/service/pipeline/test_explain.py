@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mappings.connector import ErpConnector
-from mappings.explaining import ExplainingErp
+from mappings.explaining import Explained, ExplainingErp
 from mappings.model import ErpOrder
 from mappings.wire import HttpCall
 from sync import cli
@@ -87,6 +87,22 @@ def test_no_name_phone_street_or_secret_is_shown(house: House, order_sn: str, mo
         assert private not in said
     assert who["phone"][:3] + "****" in said
     assert shell(house, monkeypatch, order_sn, "--unmasked").exit_code == 2, "there is no such way"
+
+
+def test_a_piece_of_a_street_that_nobody_knows_by_itself_is_masked_as_its_connector_says(
+    house: House, order_sn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explain(order: ErpOrder) -> list[Explained]:
+        cut = {"source": "consignee.address.street", "rule": "what follows", "value": "弄5号"}
+        return [Explained("STRS2", **cut, is_personal=True), Explained("NOTE", "a constant", "constant", "3号门")]
+
+    house.rt.erps[ERP] = cast(ErpConnector, SimpleNamespace(explain=explain))
+
+    said = shell(house, monkeypatch, order_sn).stdout
+
+    assert "弄**" in said
+    assert "5号" not in said
+    assert "3号门" in said
 
 
 def test_nothing_is_sent_and_nothing_is_changed(house: House, order_sn: str, monkeypatch: pytest.MonkeyPatch) -> None:

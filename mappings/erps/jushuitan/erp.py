@@ -12,11 +12,14 @@ from mappings.erps.jushuitan.order import AREA, upload_row
 from mappings.erps.jushuitan.service import Service, garbled
 from mappings.erps.jushuitan.settings import SPEC, JushuitanSettings
 from mappings.errors import PermanentError
+from mappings.explaining import Explained
+from mappings.field_sources import explain_fields, read_rows
 from mappings.fields import objects_in, text_of
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange
 
 UPLOAD = "/open/jushuitan/orders/upload"
+FIELDS = read_rows(__package__)
 
 
 class JushuitanErp:
@@ -40,6 +43,10 @@ class JushuitanErp:
             yield from stock.check_skus(self._service, {item["sku_id"] for item in row["items"]}, AREA)
         data = yield from self._service.ask("create_order", UPLOAD, lambda now: [row], AREA)
         return _read_row(data, order.external_ref)
+
+    def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
+        """Each field that `create` would tell of the order, and where it comes from; nobody is asked."""
+        return tuple(explain_fields(upload_row(order, self.settings), FIELDS))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: staff there release what was uploaded, or a rule of theirs."""

@@ -8,17 +8,20 @@ from typing import Any, ClassVar
 
 from mappings.connector import Config, Spec
 from mappings.erps.shopex_oms.calls import LONG_AGO, order_call, question
-from mappings.erps.shopex_oms.order import cancel_fields, order_fields, whole_lines
+from mappings.erps.shopex_oms.order import cancel_fields, order_fields, order_values, whole_lines
 from mappings.erps.shopex_oms.reply import Said, read_order_answer, read_response, rows_of
 from mappings.erps.shopex_oms.settings import SETTINGS, OmsSettings
 from mappings.erps.shopex_oms.shipments import read_shipments
 from mappings.erps.shopex_oms.stock import find_unknown_skus, read_stock
 from mappings.errors import PeerError, PermanentError, UncertainError, UndecidedError
+from mappings.explaining import Explained
+from mappings.field_sources import explain_fields, read_rows
 from mappings.fields import text_of
 from mappings.model import ErpDocument, ErpOrder, ErpShipment, StockFigure
 from mappings.parsing import fill_in
 from mappings.wire import Exchange
 
+FIELDS = read_rows(__package__)
 ORDER, CANCEL, FIND = "shopex_oms.order", "shopex_oms.cancel", "shopex_oms.find"
 CANCEL_RETRY_S = 60.0
 """A warehouse that the OMS must ask first needs a while."""
@@ -70,6 +73,11 @@ class ShopexOms:
         if row is not None:
             return ErpDocument(text_of(row, "order_id"), ref, adopted=not is_new)
         raise _not_shown(ref, said)
+
+    def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
+        """Each field that `create` would tell of the order, and where it comes from; nobody is asked."""
+        given = dict.fromkeys(order.extra, ("what this order is given besides", "as it is"))
+        return tuple(explain_fields(order_values(order, self._settings), {**given, **FIELDS}))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: staff or the OMS's own rules release an order (审单)."""

@@ -26,6 +26,12 @@ Fields = dict[str, str]
 
 
 def order_fields(pushed: ErpOrder, settings: OmsSettings) -> Fields:
+    """The fields of `ome.order.add` as they are sent. Raises as `order_values` does."""
+    values = order_values(pushed, settings)
+    return {name: value if isinstance(value, str) else to_json(value) for name, value in values.items()}
+
+
+def order_values(pushed: ErpOrder, settings: OmsSettings) -> dict[str, Any]:
     """What `ome.order.add` is told of an order. Raises PermanentError for one that the OMS would take wrongly."""
     order, ref = pushed.order, pushed.external_ref
     lines = whole_lines(order)
@@ -59,13 +65,13 @@ def order_fields(pushed: ErpOrder, settings: OmsSettings) -> Fields:
         "score_u": "0",
         "score_g": "0",
         "weight": str(sum(line.weight_g * line.quantity for line in lines)),
-        "order_objects": to_json([_object(ref, place, line) for place, line in enumerate(lines, 1)]),
-        "consignee": to_json(_consignee(order.consignee)),
-        "payinfo": to_json({"pay_name": _pay_name(order, settings), "cost_payment": yuan(0)}),
-        "shipping": to_json(_shipping(order)),
-        "payments": to_json(_payments(pushed, paid_fen, settings)),
-        "pmt_detail": "[]",
-        "consigner": "{}",
+        "order_objects": [_object(ref, place, line) for place, line in enumerate(lines, 1)],
+        "consignee": _consignee(order.consignee),
+        "payinfo": {"pay_name": _pay_name(order, settings), "cost_payment": yuan(0)},
+        "shipping": _shipping(order),
+        "payments": _payments(pushed, paid_fen, settings),
+        "pmt_detail": [],
+        "consigner": {},
         "mark_text": order.seller_note,
         "custom_mark": order.buyer_note,
         "node_version": "2.0",

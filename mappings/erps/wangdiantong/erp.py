@@ -13,8 +13,14 @@ from mappings.erps.wangdiantong.order import AREA, raw_trade
 from mappings.erps.wangdiantong.service import Service, garbled
 from mappings.erps.wangdiantong.settings import SPEC, WangdiantongSettings
 from mappings.erps.wangdiantong.trade import document_of, find_trade, push_trade
+from mappings.explaining import Explained
+from mappings.field_sources import explain_fields, read_rows
 from mappings.model import ErpDocument, ErpOrder, ErpShipment, StockFigure
 from mappings.wire import Exchange
+
+FIELDS = read_rows(__package__)
+ARGUMENTS = ("shop_no", "trades", "lines")
+"""What the positional arguments of a push are called where people read of them."""
 
 
 class WangdiantongErp:
@@ -43,6 +49,11 @@ class WangdiantongErp:
         if found is None:
             raise garbled(AREA, "Wangdiantong made no order, changed none, and does not say why")
         return found
+
+    def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
+        """Each field that `create` would tell of the order, and where it comes from; nobody is asked."""
+        told = dict(zip(ARGUMENTS, raw_trade(order, self.settings), strict=True))
+        return tuple(explain_fields(told, FIELDS))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: Wangdiantong submits raw trades by its own settings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mappings.connector import ErpConnector
+from mappings.erps.jushuitan import JushuitanErp
+from mappings.erps.shopex_oms import ShopexOms
+from mappings.erps.wangdiantong import WangdiantongErp
 from mappings.explaining import Explained, ExplainingErp
 from mappings.model import ErpOrder
 from mappings.wire import HttpCall
@@ -87,6 +90,46 @@ def test_no_name_phone_street_or_secret_is_shown(house: House, order_sn: str, mo
         assert private not in said
     assert who["phone"][:3] + "****" in said
     assert shell(house, monkeypatch, order_sn, "--unmasked").exit_code == 2, "there is no such way"
+
+
+@pytest.mark.parametrize(
+    ("connector", "settings", "targets"),
+    [
+        (
+            ShopexOms,
+            {"node_id": "2000000001", "token": "hush", "shop_bn": "s", "flag": "ecsync", "key": "hush"},
+            ("consignee.name", "consignee.mobile", "consignee.addr"),
+        ),
+        (
+            JushuitanErp,
+            {"app_key": "k", "app_secret": "hush", "access_token": "hush", "shop_id": 1},
+            ("receiver_name", "receiver_mobile", "receiver_address"),
+        ),
+        (
+            WangdiantongErp,
+            {"sid": "s", "app_key": "k", "app_secret": "hush:hush", "shop_no": "s"},
+            ("trades[0].receiver_name", "trades[0].receiver_mobile", "trades[0].receiver_address"),
+        ),
+    ],
+)
+def test_an_erp_that_signs_its_calls_is_explained_without_being_asked(
+    house: House,
+    order_sn: str,
+    monkeypatch: pytest.MonkeyPatch,
+    connector: Callable[[dict[str, Any]], ErpConnector],
+    settings: dict[str, Any],
+    targets: tuple[str, str, str],
+) -> None:
+    house.rt.erps[ERP] = connector({"base_url": "https://erp.example", "url": "https://erp.example", **settings})
+    who = house.order(order_sn).header["consignee"]
+
+    said = shell(house, monkeypatch, order_sn, "--json").stdout
+
+    shown = {field["target"]: field["value"] for field in json.loads(said)["fields"]}
+    name, phone, street = (shown[target] for target in targets)
+    assert (name[0], phone) == (who["name"][0], f"{who['phone'][:3]}****{who['phone'][-4:]}")
+    assert not any(private in said for private in (who["name"], who["phone"], who["address"]["street"], "hush"))
+    assert "*" in street
 
 
 def test_a_piece_of_a_street_that_nobody_knows_by_itself_is_masked_as_its_connector_says(

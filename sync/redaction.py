@@ -37,12 +37,22 @@ def redact(text: str, *, private: Iterable[str] = (), secrets: Iterable[str] = (
         if len(secret) >= 3:
             text = text.replace(secret, HIDDEN)
     for word in sorted((w for w in private if w), key=len, reverse=True):
-        for sent in {word, clean := clean_text(word), clean.translate(WIDE)}:
-            for spelled in {sent, json.dumps(sent)[1:-1], escape(sent)}:
-                text = _without_pieces(text.replace(spelled, mask(word)), spelled, mask(word)) if spelled else text
+        shown, known = mask(word), _spellings(word)
+        for spelled in known:
+            text = text.replace(spelled, shown)
+        for spelled in known:
+            text = _without_pieces(text, spelled, shown)
     text = TOKEN.sub(rf"\1{HIDDEN}", text)
     text = CONTROL.sub("\ufffd", text)  # peers send anything; PostgreSQL stores no NUL, and a log is for reading
     return LANDLINE.sub(r"\1****\2", PHONE.sub(r"\1****\2", text))
+
+
+def _spellings(word: str) -> list[str]:
+    """How peers are sent a private text, the cleaned ones first: a piece of those is the likeliest to be met."""
+    clean = clean_text(word)
+    sent = (clean, clean.translate(WIDE), word)
+    spelled = (form for one in sent for form in (one, json.dumps(one)[1:-1], escape(one)))
+    return [*filter(None, dict.fromkeys(spelled))]
 
 
 def _without_pieces(text: str, word: str, shown: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,9 +20,9 @@ from mappings.erps.generic_rest import GenericRestErp
 from mappings.erps.generic_rest.order import yuan
 from mappings.errors import AuthError, DuplicateError, PeerError, PermanentError, TransientError, UncertainError
 from mappings.model import Address, Consignee, ErpDocument, ErpOrder, Order, OrderLine, Queue
-from mappings.wire import Exchange, HttpCall, HttpReply
+from mappings.wire import HttpReply
+from tests.contract.erps.hands import failure, run
 
-T = TypeVar("T")
 BASE = {"base_url": "https://erp.example.com", "token": "s3cret-token"}
 NAME, PHONE = "王小明", "13800138000"
 PROXY_PAGE = HttpReply(200, body="<html><body>登录</body></html>".encode())
@@ -58,23 +58,6 @@ def erp_order(**changes: Any) -> ErpOrder:
     )
     bought = replace(order, **changes)
     return ErpOrder(bought, external_ref=order.order_sn, idempotency_key="main-42-erp", order_date="2026-11-22")
-
-
-def run(exchange: Exchange[T], *replies: HttpReply) -> tuple[T, list[HttpCall]]:
-    """Feed the replies; the result and the calls made. Every reply must be used."""
-    calls, waiting = [next(exchange)], list(replies)
-    while True:
-        try:
-            calls.append(exchange.send(waiting.pop(0)))
-        except StopIteration as end:
-            assert not waiting, "the exchange ended before it read every reply"
-            return end.value, calls
-
-
-def failure(exchange: Exchange[Any], *replies: HttpReply) -> PeerError:
-    with pytest.raises(PeerError) as caught:
-        run(exchange, *replies)
-    return caught.value
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpReply:

@@ -11,7 +11,8 @@ from mappings.erps.generic_rest import GenericRestErp
 from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
 from mappings.model import ErpDocument
 from mappings.wire import Exchange, HttpReply
-from tests.contract.erps.test_generic_rest import NAME, PHONE, erp, erp_order, failure
+from tests.contract.erps.hands import failure
+from tests.contract.erps.test_generic_rest import NAME, PHONE, erp, erp_order
 
 REF = "2026112200042"
 OPERATIONS: dict[str, Callable[[GenericRestErp], Exchange[Any]]] = {

@@ -10,7 +10,8 @@ import pytest
 from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
 from mappings.model import ErpDocument
 from mappings.wire import HttpCall, HttpReply
-from tests.contract.erps.test_generic_rest import PROXY_PAGE, answer, erp, failure, run
+from tests.contract.erps.hands import failure, run
+from tests.contract.erps.test_generic_rest import PROXY_PAGE, answer, erp
 
 DOCUMENT = ErpDocument("SO-1", "2026112200042")
 UNNUMBERED = ErpDocument("", "2026112200042")

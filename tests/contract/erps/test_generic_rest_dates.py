@@ -12,7 +12,8 @@ import pytest
 from mappings.china_time import SHANGHAI
 from mappings.model import ErpOrder
 from mappings.wire import HttpReply
-from tests.contract.erps.test_generic_rest import erp, erp_order, run
+from tests.contract.erps.hands import run
+from tests.contract.erps.test_generic_rest import erp, erp_order
 
 LATE = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
 """23:30 on the 21st in Shanghai."""

@@ -11,7 +11,8 @@ import pytest
 from mappings.errors import AuthError, PermanentError, TransientError
 from mappings.model import StockFigure
 from mappings.wire import HttpCall, HttpReply
-from tests.contract.erps.test_generic_rest import PROXY_PAGE, answer, erp, failure, run
+from tests.contract.erps.hands import failure, run
+from tests.contract.erps.test_generic_rest import PROXY_PAGE, answer, erp
 
 SINCE = datetime(2026, 11, 22, 12, 0, tzinfo=timezone(timedelta(hours=8)))
 NO_MORE = answer({"stock": []})

@@ -14,7 +14,8 @@ from mappings.erps.generic_rest.xml_text import DEEPEST, MOST_BYTES, UnreadableX
 from mappings.errors import PermanentError, TransientError
 from mappings.model import Consignee, ErpDocument, StockFigure
 from mappings.wire import HttpReply
-from tests.contract.erps.test_generic_rest import NAME, PHONE, erp, erp_order, failure, run
+from tests.contract.erps.hands import failure, run
+from tests.contract.erps.test_generic_rest import NAME, PHONE, erp, erp_order
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 REF = "2026112200042"

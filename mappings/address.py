@@ -91,6 +91,10 @@ def full_cities(name: str, province: str = "") -> frozenset[str]:
     return frozenset(filter(None, found))
 
 
+FULL_WIDTH = str.maketrans("'\"#&+<>%\\", "＇＂＃＆＋＜＞％＼")
+"""Marks that a signature or a format may not bear, and the full-width forms that are sent instead."""
+
+
 def clean_text(text: str) -> str:
     """One line without control characters, broken surrogates or invisible marks; runs of blanks become one.
 

@@ -8,14 +8,12 @@ from collections.abc import Iterable
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
-from mappings.address import clean_text
+from mappings.address import FULL_WIDTH, clean_text
 
 PHONE = re.compile(r"(?<!\d)(1[3-9]\d)\d{4}(\d{4})(?!\d)")
 LANDLINE = re.compile(r"(?<!\d)(0\d{2,3})-?\d{3,4}(\d{4})(?!\d)")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 HIDDEN = "•••"
-WIDE = str.maketrans("'\"#&+<>%\\", "＇＂＃＆＋＜＞％＼")
-"""Marks that connectors send in full width, because a signature or a format could not bear them."""
 PIECE = 10
 """A text that is cut to fit, or over two fields, is known by so many characters of its beginning or its end."""
 TOKEN = re.compile(r'(token\\*"\s*:\s*\\*")[^"\\]+', re.IGNORECASE)
@@ -50,7 +48,7 @@ def redact(text: str, *, private: Iterable[str] = (), secrets: Iterable[str] = (
 def _spellings(word: str) -> list[str]:
     """How peers are sent a private text, the cleaned ones first: a piece of those is the likeliest to be met."""
     clean = clean_text(word)
-    sent = (clean, clean.translate(WIDE), word)
+    sent = (clean, clean.translate(FULL_WIDTH), word)
     spelled = (form for one in sent for form in (one, json.dumps(one)[1:-1], escape(one)))
     return [*filter(None, dict.fromkeys(spelled))]
 

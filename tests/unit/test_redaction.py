@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.address import clean_text
-from sync.redaction import WIDE, mask, readable, redact
+from mappings.address import FULL_WIDTH, clean_text
+from sync.redaction import mask, readable, redact
 
 CHINESE = st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF)
 
@@ -38,7 +38,7 @@ STREET = "示例路１２号　甲单元#3+1 & 五楼五〇一室朝南的那一
     "sent",
     [
         clean_text(STREET),
-        clean_text(STREET).translate(WIDE),
+        clean_text(STREET).translate(FULL_WIDTH),
         json.dumps(clean_text(STREET)),
         clean_text(STREET)[:20],
         STREET[:20],

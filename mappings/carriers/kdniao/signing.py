@@ -8,7 +8,9 @@ import hmac
 from collections.abc import Iterable
 from urllib.parse import unquote, urlencode
 
-FORBIDDEN = str.maketrans("'\"#&+<>%\\", "＇＂＃＆＋＜＞％＼")
+from mappings.address import FULL_WIDTH
+
+FORBIDDEN = FULL_WIDTH
 """Characters that break KDNiao's signature check inside a value, and the full-width forms sent instead.
 
 KDNiao reports them as 验证数据签名失败, never as a fault of the field.

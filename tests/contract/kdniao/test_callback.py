@@ -129,3 +129,11 @@ def test_the_answer_is_the_documented_one_in_shanghais_time() -> None:
     assert (taken.status, json.loads(taken.body)) == (200, expected | {"Success": True, "Reason": ""})
     assert taken.headers["content-type"] == "application/json;charset=utf-8"
     assert APP_KEY.encode() not in taken.body
+
+
+def test_of_a_hundred_parcels_those_that_cannot_be_read_cost_the_others_nothing() -> None:
+    broken = [dict.fromkeys(ITEM), ITEM | {"EBusinessID": "4711"}, None]
+    taken = take(push("102", [*[ITEM] * 50, *broken, *[ITEM] * 47]))
+
+    assert len(taken.events) == 97
+    assert [problem.split()[1].rstrip(":") for problem in taken.problems] == ["51", "52", "53"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 from mappings.connector import CarrierConnector, CourierFinder, PickupConnector, Spec
@@ -39,19 +41,86 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A connector and the platform that is played for it.
+class Operation:
+    """One thing to ask a connector for: `ask` is given the connector and what `stage` put at the peer before.
 
-    `config` holds made-up values of its settings, secrets of at least 8 characters. `peer` makes a platform without
-    memory of earlier ones: it issues waybills, answers a repeated order code as documented, and so for a second cancel
-    and a second subscription. `push` writes one push of all these scans, signed under `config`; a platform whose pushes
-    are about one parcel takes the number of the first. `carrier_order_no` is what the platform calls the order of the
-    waybill that is cancelled (`Waybill`).
+    `must_change`: a call of it must say that it changes the peer. `is_read`: none may.
     """
 
-    carrier: Callable[[Mapping[str, Any]], CarrierConnector]
+    ask: Callable[[Any, Any], Exchange[Any]]
+    must_change: bool = False
+    is_read: bool = False
+    stage: Callable[[Any, Answer], Any] = lambda connector, peer: None
+
+
+@dataclass(frozen=True)
+class ConnectorCase(ABC):
+    """A connector and the peer that is played for it.
+
+    `config` holds made-up values of its settings, secrets of at least 8 characters. `peer` makes a peer without memory
+    of earlier ones, which answers as its documents say.
+    """
+
+    connector_class: Callable[[Mapping[str, Any]], Any]
     config: Mapping[str, Any]
-    peer: Callable[[], Callable[[HttpCall], HttpReply]]
+    peer: Callable[[], Answer]
+
+    @property
+    def spec(self) -> Spec:
+        return cast(Spec, self.connector().spec)
+
+    def connector(self) -> Any:
+        """A new one, as each worker process makes its own."""
+        return self.connector_class(self.config)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The values in `config` that the Spec marks as secret."""
+        values = (self.config.get(setting.name) for setting in self.spec.settings if setting.secret)
+        return tuple(value for value in values if isinstance(value, str) and value)
+
+    def private(self) -> tuple[str, ...]:
+        """What no error may show."""
+        return (*self.secrets(), CONSIGNEE.name, CONSIGNEE.phone, CONSIGNEE.address.street)
+
+    @abstractmethod
+    def operations(self) -> dict[str, Operation]:
+        """All that can be asked of the peer, by the name of the connector's method."""
+
+    @abstractmethod
+    def impossible(self) -> dict[str, Callable[[Any], Exchange[Any]]]:
+        """What no peer can be asked for, in words: to see how it is refused."""
+
+
+def an_order() -> Order:
+    """An order as every shop has it."""
+    line = OrderLine("1", "TS-1", "棉T恤", quantity=2, price_fen=5990, weight_g=500)
+    return Order(
+        shop="main",
+        shop_order_id="1001",
+        order_sn="2026112100001",
+        queue=Queue.AWAIT_SHIP,
+        consignee=CONSIGNEE,
+        lines=(line,),
+        total_fen=11980,
+        cod_fen=0,
+        shipping_code="zto",
+        shipping_name="快递",
+        placed_at=NOW,
+        paid_at=NOW,
+        content_hash="0",
+    )
+
+
+@dataclass(frozen=True)
+class Case(ConnectorCase):
+    """A carrier and the platform that is played for it.
+
+    The platform issues waybills, answers a repeated order code as documented, and so for a second cancel and a second
+    subscription. `push` writes one push of all these scans, signed under `config`; a platform whose pushes are about
+    one parcel takes the number of the first. `carrier_order_no` is what the platform calls the order of the waybill
+    that is cancelled (`Waybill`).
+    """
+
     push: Callable[[Sequence[Scan]], bytes]
     known_code: str
     unknown_code: str = "ZZ99"
@@ -61,65 +130,34 @@ class Case:
     second_waybill_no: str = "73100000000002"
     carrier_order_no: str = "C1"
 
-    @property
-    def spec(self) -> Spec:
-        return self.connector().spec
-
-    def connector(self) -> CarrierConnector:
-        """A new one, as each worker process makes its own."""
-        return self.carrier(self.config)
-
-    def secrets(self) -> tuple[str, ...]:
-        """The values in `config` that the Spec marks as secret."""
-        values = (self.config.get(setting.name) for setting in self.spec.settings if setting.secret)
-        return tuple(value for value in values if isinstance(value, str) and value)
-
-    def order(self) -> Order:
-        line = OrderLine("1", "TS-1", "棉T恤", quantity=2, price_fen=5990, weight_g=500)
-        return Order(
-            shop="main",
-            shop_order_id="1001",
-            order_sn="2026112100001",
-            queue=Queue.AWAIT_SHIP,
-            consignee=CONSIGNEE,
-            lines=(line,),
-            total_fen=11980,
-            cod_fen=0,
-            shipping_code="zto",
-            shipping_name="快递",
-            placed_at=NOW,
-            paid_at=NOW,
-            content_hash="0",
-        )
-
     def request(self) -> WaybillRequest:
-        return WaybillRequest(ORDER_CODE, "shipment:1", self.shipper_code, self.order(), CONSIGNOR)
+        return WaybillRequest(ORDER_CODE, "shipment:1", self.shipper_code, an_order(), CONSIGNOR)
 
-    def unbookable(self) -> tuple[WaybillRequest, ...]:
-        """Orders that no platform takes: nothing to ship, a consignee without a phone, a courier nobody knows."""
+    def impossible(self) -> dict[str, Callable[[Any], Exchange[Any]]]:
         asked = self.request()
         nobody = replace(asked.order, consignee=replace(CONSIGNEE, phone=""))
-        return (
-            replace(asked, order=replace(asked.order, lines=())),
-            replace(asked, order=nobody),
-            replace(asked, shipper_code="NOSUCHONE"),
-        )
+        requests = {
+            "an order without goods": replace(asked, order=replace(asked.order, lines=())),
+            "a consignee without a phone": replace(asked, order=nobody),
+            "a courier nobody knows": replace(asked, shipper_code="NOSUCHONE"),
+        }
+        return {what: partial(_book, request=request) for what, request in requests.items()}
 
     def operations(self) -> dict[str, Operation]:
-        """All that can be asked of the platform, by the operation's name."""
+        """A subscription or a pickup may say that it changes nothing, where a repeat does no harm."""
         found = {
-            "book_waybill": Operation(lambda carrier: carrier.book_waybill(self.request())),
-            "cancel_waybill": Operation(self._cancel),
+            "book_waybill": Operation(lambda carrier, _: carrier.book_waybill(self.request()), must_change=True),
+            "cancel_waybill": Operation(self._cancel, must_change=True),
             "subscribe": Operation(self._subscribe),
-            "query_tracking": Operation(self._query, changes_peer=False),
+            "query_tracking": Operation(self._query, is_read=True),
         }
         if self.spec.books_pickups:
             found |= {"book_pickup": Operation(self._book_pickup), "cancel_pickup": Operation(self._cancel_pickup)}
         if self.spec.finds_couriers:
-            found["find_courier"] = Operation(self._find_courier, changes_peer=False)
+            found["find_courier"] = Operation(self._find_courier, is_read=True)
         return found
 
-    def _cancel(self, carrier: CarrierConnector) -> Exchange[None]:
+    def _cancel(self, carrier: CarrierConnector, _: None) -> Exchange[None]:
         return carrier.cancel_waybill(
             shipper_code=self.shipper_code,
             waybill_no=self.waybill_no,
@@ -127,7 +165,7 @@ class Case:
             carrier_order_no=self.carrier_order_no,
         )
 
-    def _subscribe(self, carrier: CarrierConnector) -> Exchange[None]:
+    def _subscribe(self, carrier: CarrierConnector, _: None) -> Exchange[None]:
         return carrier.subscribe(
             shipper_code=self.shipper_code,
             waybill_no=self.waybill_no,
@@ -136,7 +174,7 @@ class Case:
             callback_url="https://hooks.example.com/callbacks",
         )
 
-    def _query(self, carrier: CarrierConnector) -> Exchange[Any]:
+    def _query(self, carrier: CarrierConnector, _: None) -> Exchange[Any]:
         return carrier.query_tracking(
             shipper_code=self.shipper_code,
             waybill_no=self.waybill_no,
@@ -145,28 +183,24 @@ class Case:
             asked_at=NOW,
         )
 
-    def _book_pickup(self, carrier: CarrierConnector) -> Exchange[Any]:
+    def _book_pickup(self, carrier: CarrierConnector, _: None) -> Exchange[Any]:
         booking = cast(PickupConnector, carrier)
         begins, ends = booking.pickup_window(NOW)
         return booking.book_pickup(
-            PickupRequest(ORDER_CODE, self.waybill_no, self.shipper_code, self.order(), CONSIGNOR, begins, ends)
+            PickupRequest(ORDER_CODE, self.waybill_no, self.shipper_code, an_order(), CONSIGNOR, begins, ends)
         )
 
-    def _cancel_pickup(self, carrier: CarrierConnector) -> Exchange[None]:
+    def _cancel_pickup(self, carrier: CarrierConnector, _: None) -> Exchange[None]:
         return cast(PickupConnector, carrier).cancel_pickup(
             shipper_code=self.shipper_code, waybill_no=self.waybill_no, order_code=ORDER_CODE
         )
 
-    def _find_courier(self, carrier: CarrierConnector) -> Exchange[str]:
+    def _find_courier(self, carrier: CarrierConnector, _: None) -> Exchange[str]:
         return cast(CourierFinder, carrier).find_courier(waybill_no=self.waybill_no)
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One thing to ask a connector for; `changes_peer` False for pure reads."""
-
-    ask: Callable[[CarrierConnector], Exchange[Any]]
-    changes_peer: bool = True
+def _book(carrier: CarrierConnector, request: WaybillRequest) -> Exchange[Any]:
+    return carrier.book_waybill(request)
 
 
 @dataclass
@@ -177,8 +211,14 @@ class Talk:
     result: Any = None
     error: PeerError | None = None
 
-    def count(self, operation: str) -> int:
-        return sum(call.operation == operation for call in self.calls)
+    def count(self, operation: str, since: int = 0) -> int:
+        """How many calls of this name were made, from a place on."""
+        return sum(call.operation == operation for call in self.calls[since:])
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        return f"{type(self.error).__name__} {self.error}" if self.error else f"the result {type(self.result).__name__}"
 
 
 def play(

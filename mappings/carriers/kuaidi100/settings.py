@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 
 from mappings.accounts import pick_account, single_account
@@ -96,12 +96,12 @@ class Kuaidi100Settings:
     """The parsed settings; see `SETTINGS` for what each means."""
 
     environment: str
-    key: str
-    secret: str
-    customer: str
-    salt: str
-    salt_previous: str
-    callback_url: str
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    customer: str = field(repr=False)
+    salt: str = field(repr=False)
+    salt_previous: str = field(repr=False)
+    callback_url: str = field(repr=False)
     order_url: str
     query_url: str
     subscribe_url: str
@@ -110,15 +110,15 @@ class Kuaidi100Settings:
     pickup_payment: str
     pickup_hours: str
     partner_id: str
-    partner_key: str
-    partner_secret: str
+    partner_key: str = field(repr=False)
+    partner_secret: str = field(repr=False)
     partner_name: str
     net: str
     code: str
     check_man: str
     pay_type: str
     exp_type: str
-    accounts: Accounts
+    accounts: Accounts = field(repr=False)
     print_type: str
     template: str
     max_items: int

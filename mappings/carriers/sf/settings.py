@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from mappings.connector import Config, Setting, Spec
@@ -77,11 +77,11 @@ class SfSettings:
 
     environment: str
     partner_id: str
-    checkword: str
+    checkword: str = field(repr=False)
     url: str
-    monthly_card: str
-    monthly_cards: Mapping[str, str]
-    cod_card: str
+    monthly_card: str = field(repr=False)
+    monthly_cards: Mapping[str, str] = field(repr=False)
+    cod_card: str = field(repr=False)
     pay_method: str
     express_type_id: int
     is_docall: str

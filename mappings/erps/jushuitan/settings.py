@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.connector import Setting, Spec
@@ -66,7 +66,8 @@ SPEC = Spec(
     title_en="Jushuitan",
     title_zh="聚水潭",
     settings=SETTINGS,
-    rate_per_s=1,  # 5 a second are allowed, but no more than 100 a minute: a queue at full speed lives by the latter
+    rate_per_s=5,
+    rate_per_minute=100,
     repeat_is_safe=True,
     skus_at_once=100,
 )
@@ -78,9 +79,9 @@ class JushuitanSettings:
 
     base_url: str
     app_key: str
-    app_secret: str
-    access_token: str
-    refresh_token: str
+    app_secret: str = field(repr=False)
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
     shop_id: int
     check_skus: bool
     payment: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mappings.connector import Config, Setting
 from mappings.erps.kingdee.signing import client_secret_of
@@ -92,7 +92,7 @@ class KingdeeSettings:
 
     base_url: str
     app_id: str
-    app_secret: str
+    app_secret: str = field(repr=False)
     acct_id: str
     user: str
     org: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import cycle
 from urllib.parse import quote, urlsplit
@@ -23,7 +23,7 @@ class Signer:
     """Who signs; `app_data` is account, user, language and organisation with commas between."""
 
     app_id: str
-    app_secret: str
+    app_secret: str = field(repr=False)
     app_data: str
 
     def headers(self, url: str, at: datetime) -> dict[str, str]:

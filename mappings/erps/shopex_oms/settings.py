@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.connector import Setting
@@ -88,11 +88,11 @@ class OmsSettings:
     order_url: str
     query_url: str
     node_id: str
-    token: str
+    token: str = field(repr=False)
     certi_id: str
     shop_bn: str
     flag: str
-    key: str
+    key: str = field(repr=False)
     pay_bn: str
     pay_name: str
     check_skus: bool

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +28,7 @@ class RestDoor:
     """One database behind `<base>/<database>/rest/model`, opened by a user application's key."""
 
     root: str
-    key: str
+    key: str = field(repr=False)
 
     def search(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mappings.connector import Config, Setting
 from mappings.parsing import fill_in, parse_flag
@@ -69,7 +69,7 @@ class TrytonSettings:
 
     base_url: str
     database: str
-    key: str
+    key: str = field(repr=False)
     web_shop: str
     party: str
     warehouse: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.connector import Setting, Spec
@@ -71,7 +71,7 @@ class WangdiantongSettings:
     url: str
     sid: str
     app_key: str
-    app_secret: str
+    app_secret: str = field(repr=False)
     shop_no: str
     check_skus: bool
     pay_method: str

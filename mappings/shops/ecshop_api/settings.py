@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mappings.connector import Config, Setting, Spec
 from mappings.shops.ecshop.rows import ReadRules
@@ -62,9 +62,9 @@ class ApiSettings(SharedSettings):
     """The settings of one shop. Without `utc_offset_s` the shop is asked for it."""
 
     url: str
-    key: str
+    key: str = field(repr=False)
     utc_offset_s: int | None
-    config: Config
+    config: Config = field(repr=False)
 
     def rules(self, name: str, utc_offset_s: int) -> ReadRules:
         """How the shop `name` is judged once its offset is known."""

@@ -92,4 +92,4 @@ def test_the_installed_connector_passes_its_own_test(installed: Path, tmp_path: 
     shutil.copy(EXAMPLE / "test_parcelhub.py", tmp_path)
     said = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", path=installed, cwd=tmp_path)
 
-    assert "22 passed" in said
+    assert "24 passed" in said

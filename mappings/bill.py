@@ -40,13 +40,23 @@ class Bill:
     total_fen: int
 
 
+def whole_lines(order: Order) -> tuple[OrderLine, ...]:
+    """All that the shop owes; what staff split into several parcels is one line of the order all the same."""
+    whole: dict[tuple[str, str, int, int, int], OrderLine] = {}
+    for line in (*order.lines, *order.later_lines):
+        key = (line.shop_line_id, line.sku, line.goods_id, line.product_id, line.price_fen)
+        known = whole.get(key)
+        whole[key] = replace(known, quantity=known.quantity + line.quantity) if known else line
+    return tuple(whole.values())
+
+
 def make_bill(order: Order, area: str) -> Bill:
     """The bill of an order with all its lines; what stands in two parcels is one item.
 
     Raises PermanentError `<area>.sku_missing`, or `<area>.sums_differ` where goods, freight and discount cannot be
     what the order's total is made of: a part was sent before it came here, or its amounts were changed by hand.
     """
-    lines = _merge((*order.lines, *order.later_lines))
+    lines = whole_lines(order)
     if not lines or any(not line.sku.strip() for line in lines):
         raise PermanentError(
             f"{area}.sku_missing",
@@ -71,15 +81,6 @@ def make_bill(order: Order, area: str) -> Bill:
 def _lacks_lines(order: Order, other_fen: int) -> bool:
     """Whether a remainder is worth more than what is left of it: the first part was sent without us."""
     return order.queue is Queue.REMAINDER and other_fen > 0
-
-
-def _merge(lines: Sequence[OrderLine]) -> list[OrderLine]:
-    merged: dict[tuple[str, str, int, int, int], OrderLine] = {}
-    for line in lines:
-        key = (line.shop_line_id, line.sku, line.goods_id, line.product_id, line.price_fen)
-        known = merged.get(key)
-        merged[key] = replace(known, quantity=known.quantity + line.quantity) if known else line
-    return list(merged.values())
 
 
 def _share(lines: Sequence[OrderLine], discount_fen: int) -> tuple[BillItem, ...]:

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from mappings.bill import whole_lines
 from mappings.china_time import SHANGHAI
 from mappings.errors import PermanentError
 from mappings.model import ErpOrder, OrderLine
@@ -74,13 +75,15 @@ class OrderForm:
         )
 
     def write(self, order: ErpOrder) -> dict[str, Any]:
-        """The document. Raises PermanentError for a line without SKU: some ERPs take it in silence."""
-        if not order.order.lines or any(not line.sku.strip() for line in order.order.lines):
+        """The document, with the lines of every parcel. Raises PermanentError for a line without SKU: some ERPs take it
+        in silence."""
+        lines = whole_lines(order.order)
+        if not lines or any(not line.sku.strip() for line in lines):
             raise PermanentError(
                 "generic_rest.order.sku_missing",
                 "An order line has no SKU, or there is no line: complete the goods number in the shop",
             )
-        facts = {**self._facts(order), "lines": [self._line(line) for line in order.order.lines]}
+        facts = {**self._facts(order), "lines": [self._line(line) for line in lines]}
         named = {theirs: facts[ours] for ours, theirs in self.header_names.items()}
         # the order's own facts come last: no constant may replace an amount or a number
         return {**self.header_constants, **order.extra, **named}

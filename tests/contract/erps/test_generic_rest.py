@@ -143,11 +143,21 @@ def test_the_look_up_is_a_read_with_the_order_number_quoted() -> None:
 
 
 @pytest.mark.parametrize("lines", [(line(sku=" "),), (line(), line(sku="")), ()])
-def test_an_order_without_sku_never_leaves(lines: tuple[OrderLine, ...]) -> None:
+@pytest.mark.parametrize("part", ["lines", "later_lines"])
+def test_an_order_without_sku_never_leaves(lines: tuple[OrderLine, ...], part: str) -> None:
     with pytest.raises(PermanentError) as caught:
-        next(erp().create(erp_order(lines=lines)))
+        next(erp().create(erp_order(**{"lines": (), part: lines})))
 
     assert caught.value.code == "generic_rest.order.sku_missing"
+
+
+def test_the_lines_of_later_parcels_are_sent_and_what_was_split_is_one_line() -> None:
+    order = erp_order(later_lines=(line(quantity=3), line(shop_line_id="8", sku="CUP", name="杯", price_fen=5)))
+
+    assert [(item["sku"], item["quantity"], item["price"]) for item in sent(erp(), order)["lines"]] == [
+        ("TEA-01", 5, "13.88"),
+        ("CUP", 2, "0.05"),
+    ]
 
 
 # --- what a push may be answered

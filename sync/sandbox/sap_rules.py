@@ -79,7 +79,7 @@ def check_value(name: str, words: str, value: Any) -> None:
 
 
 def _fits(value: str, size: str) -> bool:
-    return not size or len(value) <= int(size)
+    return not size or len(value.encode("utf-16-le")) <= 2 * int(size)
 
 
 def _is_decimal(value: str, size: str) -> bool:

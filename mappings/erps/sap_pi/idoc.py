@@ -13,6 +13,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from mappings.sap_text import cut_text, sap_length
 from mappings.tables import read_table
 
 _TABLE = read_table(__package__, "idoc.toml")
@@ -93,11 +94,6 @@ def write_idoc(segments: Iterable[Segment]) -> str:
     return f'<ORDERS05><IDOC BEGIN="1">{"".join(map(_write, segments))}</IDOC></ORDERS05>'
 
 
-def sap_length(text: str) -> int:
-    """Characters as SAP counts them: one beyond the basic plane (a rare name, an emoji) counts twice."""
-    return len(text.encode("utf-16-le")) // 2
-
-
 def split_text(text: str, length: int, parts: int) -> tuple[str, ...]:
     """The text in so many fields of that length; what is too much stays in the last one, where the check finds it."""
     pieces: list[str] = []
@@ -106,14 +102,6 @@ def split_text(text: str, length: int, parts: int) -> tuple[str, ...]:
         pieces.append(text[:size])
         text = text[size:]
     return (*pieces, text)
-
-
-def cut_text(text: str, length: int) -> str:
-    """As much of the text as SAP has room for; a character is never cut in two."""
-    taken = text[:length]
-    while sap_length(taken) > length:
-        taken = taken[:-1]
-    return taken
 
 
 def _fill(rows: Iterable[Mapping[str, str]], facts: Facts) -> tuple[Segment, ...]:

@@ -16,13 +16,13 @@ from mappings.erps.sap_pi.idoc import (
     Segment,
     build_cancel,
     build_order,
-    cut_text,
     find_flaw,
     split_text,
     write_idoc,
 )
 from mappings.errors import PermanentError
 from mappings.model import Address, ErpDocument, ErpOrder, OrderLine
+from mappings.sap_text import cut_text
 from mappings.wire import to_json
 
 CODE = "sap_pi.order"

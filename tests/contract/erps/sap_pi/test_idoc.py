@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mappings.erps.sap_pi.idoc import Segment, cut_text, find_flaw, sap_length, split_text
+from mappings.erps.sap_pi.idoc import Segment, find_flaw, split_text
 from mappings.errors import PermanentError
+from mappings.sap_text import cut_text, sap_length
 from tests.contract.erps.sap_pi.cases import (
     REST,
     SN,

@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from mappings.erps.generic_rest.order import OrderForm
+from mappings.erps.generic_rest.order import LINE_PREFIX, OrderForm
 from mappings.explaining import Explained
+from mappings.field_sources import Rows, explain_fields, read_rows
 from mappings.model import ErpOrder
 
-_SOURCES = {
-    "order_id": "the order's number, with the shop's name where there are several shops",
-    "order_sn": "the order's number in the shop",
-    "customer_name": "consignee.name",
-    "phone": "consignee.phone",
-    "province": "consignee.address.province",
-    "city": "consignee.address.city",
-    "district": "consignee.address.district",
-    "street": "consignee.address.street",
-    "total_amount": "order.total_fen",
-    "cod_amount": "order.cod_fen",
-    "shipping_fee": "order.shipping_fee_fen",
-    "discount": "order.discount_fen",
-    "order_date": "order.placed_at",
-    "waybill_no": "the waybill, when it is known",
-    "sku": "line.sku",
-    "name": "line.name",
-    "quantity": "line.quantity",
-    "price": "line.price_fen",
-}
-_BY_FORMAT = {
-    **dict.fromkeys(("total_amount", "cod_amount", "shipping_fee", "discount", "price"), "amount_format"),
-    "order_date": "date_format",
-}
+_ROWS = read_rows(__package__)
+_CONSTANT = ("the setting extra_fields", "constant")
+_BESIDES = ("what this order is given besides", "as it is")
 
 
 def explain_form(form: OrderForm, order: ErpOrder) -> Iterator[Explained]:
     """Every field of the document in its order; raises PermanentError as the document's writing does."""
-    ours = {theirs: name for name, theirs in form.header_names.items()}
-    for target, value in form.write(order).items():
-        if ours.get(target) != "lines":
-            yield _explain(target, target, value, ours)
-            continue
-        of_line = {theirs: name for name, theirs in form.line_names.items()}
-        for number, line in enumerate(value):
-            for name, found in line.items():
-                yield _explain(f"{target}[{number}].{name}", name, found, of_line)
+    in_line = f"{form.header_names['lines']}[]."
+    rows = {
+        **dict.fromkeys(form.header_constants, _CONSTANT),
+        **dict.fromkeys(order.extra, _BESIDES),
+        **_read_backwards({ours: theirs for ours, theirs in form.header_names.items() if ours != "lines"}),
+        **dict.fromkeys((in_line + name for name in form.line_constants), _CONSTANT),
+        **_read_backwards(form.line_names, LINE_PREFIX, in_line),
+    }
+    return explain_fields(form.write(order), rows)
 
 
-def _explain(target: str, name: str, value: Any, ours: Mapping[str, str]) -> Explained:
-    fact = ours.get(name)
-    if fact is None:
-        return Explained(target, "the setting extra_fields", "constant", str(value))
-    rules = ["field_map" if fact != name else "under its own name", *filter(None, [_BY_FORMAT.get(fact)])]
-    return Explained(target, _SOURCES[fact], ", ".join(rules), str(value))
+def _read_backwards(names: Mapping[str, str], our_prefix: str = "", their_prefix: str = "") -> Rows:
+    """The rows by the ERP's names; the rule says whether the field map gave that name."""
+    rows = {}
+    for ours, theirs in names.items():
+        source, rule = _ROWS[our_prefix + ours]
+        named = "under its own name" if ours == theirs else "field_map"
+        rows[their_prefix + theirs] = source, named if rule == "as it is" else f"{named}, {rule}"
+    return rows

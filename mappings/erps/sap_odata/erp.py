@@ -71,7 +71,7 @@ class SapOdataErp:
 
     def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
         """Each field that `create` would send, and where it comes from."""
-        return explain_order(order, self._given)
+        return tuple(explain_order(order, self._given))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: a created order is delivered unless SAP blocks it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from mappings.erps.sap_odata.settings import LEFT_OUT, SapSettings
 from mappings.erps.sap_odata.shapes import ITEM, ORDER, longest, problem_of
 from mappings.errors import PermanentError
 from mappings.model import ErpOrder, Order
+from mappings.sap_text import cut_text, sap_length
 
 SHIP_TO = "SH"
 """The partner function as the API writes it, whatever the language (WE in a German system)."""
@@ -24,11 +25,11 @@ def reference(external_ref: str) -> str:
     """Our number as SAP keeps it, PurchaseOrderByCustomer. Raises PermanentError when it would not fit: cut short it
     could not be looked up. (ExternalDocumentID would be longer, and SAP lets nobody set it.)"""
     room = longest(ORDER, "PurchaseOrderByCustomer")
-    if len(external_ref) > room:
+    if sap_length(external_ref) > room:
         raise PermanentError(
             "sap_odata.order.reference_too_long",
-            f"The order's number has {len(external_ref)} characters, and SAP takes {room}; nothing was sent. Enter the "
-            "order in SAP by hand and resolve this line; give the shop a shorter name or shorter order numbers",
+            f"The order's number has {sap_length(external_ref)} characters, and SAP takes {room}; nothing was sent. "
+            "Enter the order in SAP by hand and resolve this line; give the shop a shorter name, or its orders",
         )
     return external_ref
 
@@ -53,9 +54,9 @@ def write_order(order: ErpOrder, given: SapSettings) -> dict[str, Any]:
         body["RequestedDeliveryDate"] = wire_date(placed + timedelta(days=given.delivery_days))
     if given.ship_to:
         body["to_Partner"] = [{"PartnerFunction": SHIP_TO, "Customer": given.ship_to}]
-    if prices := [_price(kind, fen, given) for kind, fen in _header_amounts(bill, given)]:
+    if prices := [_price(kind, fen, given) for _, kind, fen in header_amounts(bill, given)]:
         body["to_PricingElement"] = prices
-    if texts := _texts(order.order, given):
+    if texts := [_text(text_id, text, given) for _, text_id, text in texts_of(order.order, given)]:
         body["to_Text"] = texts
     if problem := problem_of(ORDER, body):
         raise PermanentError(
@@ -74,7 +75,7 @@ def _item(item: BillItem, given: SapSettings) -> dict[str, Any]:
         "RequestedQuantity": str(line.quantity),
         "RequestedQuantityUnit": given.unit,
     }
-    if given.item_text and (text := clean_text(line.name)[: longest(ITEM, "SalesOrderItemText")].strip()):
+    if given.item_text and (text := cut_text(clean_text(line.name), longest(ITEM, "SalesOrderItemText")).strip()):
         body["SalesOrderItemText"] = text
     if given.plant:
         body["ProductionPlant"] = given.plant
@@ -91,12 +92,13 @@ def material_of(sku: str) -> str:
     return sku.strip().upper()
 
 
-def _header_amounts(bill: Bill, given: SapSettings) -> Iterable[tuple[str, int]]:
-    """What stands on the order beside its goods. Raises PermanentError where nobody said how SAP wants it."""
+def header_amounts(bill: Bill, given: SapSettings) -> Iterator[tuple[str, str, int]]:
+    """What stands on the order beside its goods: setting, condition type, fen. Raises PermanentError where nobody said
+    how SAP wants it."""
     amounts = (
-        ("FREIGHT_CONDITION", given.freight_condition, "shipping fee", bill.freight_fen),
-        ("DISCOUNT_CONDITION", given.discount_condition, "discount", -bill.discount_fen),
-        ("FEE_CONDITION", given.fee_condition, "sum of other fees (tax, insurance, packing …)", bill.other_fen),
+        ("freight_condition", given.freight_condition, "shipping fee", bill.freight_fen),
+        ("discount_condition", given.discount_condition, "discount", -bill.discount_fen),
+        ("fee_condition", given.fee_condition, "sum of other fees (tax, insurance, packing …)", bill.other_fen),
     )
     for setting, kind, words, fen in amounts:
         if fen == 0 or kind == LEFT_OUT:
@@ -105,9 +107,27 @@ def _header_amounts(bill: Bill, given: SapSettings) -> Iterable[tuple[str, int]]
             raise PermanentError(
                 "sap_odata.order.condition_unset",
                 f"The order has a {words} of {_yuan(abs(fen))}, and nobody said how SAP is told of it; nothing was "
-                f"sent. Name its condition type in {setting} (or - to leave it out), restart, then retry",
+                f"sent. Name its condition type in {setting.upper()} (or - to leave it out), restart, then retry",
             )
-        yield kind, fen
+        yield setting, kind, fen
+
+
+def texts_of(order: Order, given: SapSettings) -> Iterator[tuple[str, str, str]]:
+    """The texts of the order: setting, text ID, text.
+
+    Personal data leaves only where a text ID asks for it: this API lets nobody write a one-off address.
+    """
+    who = order.consignee
+    where = "".join((who.address.province, who.address.city, who.address.district, who.address.street))
+    wanted = (
+        ("note_text_id", given.note_text_id, order.buyer_note),
+        (
+            "address_text_id",
+            given.address_text_id,
+            "\n".join(filter(None, (f"{who.name} {who.phone}", where, who.address.postcode))),
+        ),
+    )
+    return (row for row in wanted if row[1] and row[2].strip())
 
 
 def _price(kind: str, fen: int, given: SapSettings) -> dict[str, str]:
@@ -118,16 +138,5 @@ def _yuan(fen: int) -> str:
     return f"{Decimal(fen).scaleb(-2):f}"
 
 
-def _texts(order: Order, given: SapSettings) -> list[dict[str, str]]:
-    """Personal data leaves only where a text ID asks for it: this API lets nobody write a one-off address."""
-    who = order.consignee
-    where = "".join((who.address.province, who.address.city, who.address.district, who.address.street))
-    wanted = (
-        (given.note_text_id, order.buyer_note),
-        (given.address_text_id, "\n".join(filter(None, (f"{who.name} {who.phone}", where, who.address.postcode)))),
-    )
-    return [
-        {"Language": given.text_language, "LongTextID": text_id, "LongText": text}
-        for text_id, text in wanted
-        if text_id and text.strip()
-    ]
+def _text(text_id: str, text: str, given: SapSettings) -> dict[str, str]:
+    return {"Language": given.text_language, "LongTextID": text_id, "LongText": text}

@@ -9,12 +9,17 @@ from typing import Any
 
 from mappings.connector import Config, Setting
 from mappings.erps.sap_odata.shapes import ITEM, ORDER, parse_constants
+from mappings.field_sources import read_rows
 from mappings.parsing import fill_in, one_of, parse_flag
 from mappings.wire import parse_base_url
 
 SETTLE_S = 60
 LEFT_OUT = "-"
 """Instead of a condition type: this amount is not told to SAP."""
+
+FIELDS = read_rows(__package__)
+"""What fills each field of an order."""
+_OF_ITEM = {path.removeprefix("to_Item[].") for path in FIELDS if path.startswith("to_Item[].")}
 
 Place = tuple[str, str]
 """Plant, and a storage location of it or empty for all of them."""
@@ -131,9 +136,9 @@ SETTINGS = (
     Setting("address_text_id", "Text ID for consignee, phone and address (empty: not sent)",
             "收件人、电话和地址的文本标识（留空不传）", "", parse=code(4)),
     Setting("header_fields", "Constants for the order: ShippingCondition=01", "订单抬头固定字段：ShippingCondition=01",
-            {}, parse=partial(parse_constants, ORDER)),
+            {}, parse=partial(parse_constants, ORDER, FIELDS)),
     Setting("item_fields", "Constants for every item: SalesOrderItemCategory=TAN",
-            "行项目固定字段：SalesOrderItemCategory=TAN", {}, parse=partial(parse_constants, ITEM)),
+            "行项目固定字段：SalesOrderItemCategory=TAN", {}, parse=partial(parse_constants, ITEM, _OF_ITEM)),
     Setting("rejection_reason", "Reason for rejection that cancels an order (empty: a person cancels it in SAP)",
             "取消订单所用的拒绝原因（留空则由人在 SAP 取消）", "", parse=code(2)),
     Setting("settle_s", "Seconds that SAP may still be at work after an answer was lost",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mappings.sap_text import sap_length
 from mappings.tables import read_table
 
 _DATE = re.compile(r"/Date\(-?\d+\)/")
@@ -39,7 +40,7 @@ class Property:
     def _problem_of_text(self, value: object) -> str:
         if not isinstance(value, str):
             return "is no text"
-        if self.length and len(value) > self.length:
+        if self.length and sap_length(value) > self.length:
             return f"may have {self.length} characters"
         if self.kind == "digits" and not value.isdecimal():
             return "may have digits only"
@@ -94,8 +95,9 @@ def problem_of(entity: str, values: Mapping[str, Any]) -> str:
     return ""
 
 
-def parse_constants(entity: str, text: str) -> dict[str, str | bool]:
-    """Read `ShippingCondition=01,CustomerPaymentTerms=0001` for an entity. Raises ValueError."""
+def parse_constants(entity: str, filled: Collection[str], text: str) -> dict[str, str | bool]:
+    """Read `ShippingCondition=01,CustomerPaymentTerms=0001` for an entity. Raises ValueError, also for what is `filled`
+    from the order or another setting: it would replace the constant in silence."""
     found: dict[str, str | bool] = {}
     for item in filter(None, (item.strip() for item in text.split(","))):
         name, equals, word = (part.strip() for part in item.partition("="))
@@ -105,6 +107,8 @@ def parse_constants(entity: str, text: str) -> dict[str, str | bool]:
             raise ValueError(f"{name!r} stands there twice")
         if name in _BELOW[entity]:
             raise ValueError(f"{name!r} is no single value")
+        if name in filled:
+            raise ValueError(f"{name!r} is filled from the order or by a setting of its own: take it out")
         known = _PROPERTIES[entity].get(name)
         is_flag = known is not None and known.kind == "flag" and word.lower() in ("true", "false")
         value: str | bool = word.lower() == "true" if is_flag else word

@@ -15,6 +15,7 @@ from mappings.erps.sap_odata.shapes import ITEM, longest
 from mappings.errors import PermanentError
 from mappings.fields import text_of
 from mappings.model import StockFigure
+from mappings.sap_text import sap_length
 from mappings.wire import Exchange
 
 CODE = "sap_odata.stock"
@@ -49,7 +50,7 @@ def read_stock(access: SapAccess, given: SapSettings, skus: Collection[str]) -> 
             "STOCK_PATH is empty: SAP is not asked for stock. Set it, or name another STOCK_ERP",
         )
     room = longest(ITEM, "Material")
-    asked = {sku: material_of(sku) for sku in skus if 0 < len(material_of(sku)) <= room}
+    asked = {sku: material_of(sku) for sku in skus if 0 < sap_length(material_of(sku)) <= room}
     if skus and not asked:
         return ()
     rows = yield from _read_rows(access, given, _filter(sorted(set(asked.values())), given.counting_places))

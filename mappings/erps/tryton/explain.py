@@ -6,7 +6,6 @@ The fields are those of `sale.sale` and its lines, without what JSON wraps aroun
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 from mappings.erps.tryton.masters import Customer, Product, Warehouse, WebShop
@@ -37,13 +36,7 @@ def explain_sale(order: ErpOrder, settings: TrytonSettings) -> Iterator[Explaine
     [[_verb, lines]] = values["lines"]
     after_goods = enumerate(fees_of(order, settings), start=len(order.order.lines))
     fees = {f"lines[{place}]": f"lines[{setting}]" for place, setting in after_goods}
-    for field in explain_fields(_unwrap({**values, "lines": lines}), _ROWS):
-        line, _, name = field.target.partition(".")
-        if line in fees:
-            source, rule = _ROWS[f"{fees[line]}.{name}"]
-            yield replace(field, source=source, rule=rule)
-        else:
-            yield field
+    return explain_fields(_unwrap({**values, "lines": lines}), _ROWS, fees)
 
 
 def _write_unasked(order: ErpOrder, settings: TrytonSettings) -> dict[str, Any]:

@@ -13,13 +13,29 @@ from mappings.explaining import Explained
 from mappings.model import ErpOrder
 from tests.contract.erps.hands import erp_order
 from tests.contract.erps.kingdee.talk import kingdee
+from tests.contract.erps.sap_odata.hands import erp as sap_odata
 from tests.contract.erps.sap_pi import cases as sap_pi
+from tests.contract.erps.test_generic_rest import erp as generic_rest
 from tests.contract.erps.tryton.talk import tryton
 
 SAP = {**sap_pi.REST, "freight_condition": "HD00", "discount_condition": "RB00"}
+SAP_ODATA = {
+    **dict.fromkeys(("freight_condition", "discount_condition", "fee_condition"), "Z"),
+    "delivery_days": "2",
+    "plant": "1010",
+    "ship_to": "1",
+    "note_text_id": "TX01",
+    "address_text_id": "TX02",
+}
+REST_NAMES = {
+    "order_sn": "sn", "phone": "tel", "province": "state", "city": "city", "district": "area", "street": "street",
+    "cod_amount": "cod", "shipping_fee": "freight", "discount": "less", "lines.sku": "material",
+}  # fmt: skip
 EXPLAIN: dict[str, Callable[[ErpOrder], Iterable[Explained]]] = {
     "kingdee": kingdee(freight_sku="FREIGHT", tax_rate="13", consignee_in_note="1").explain,
     "tryton": tryton(freight_sku="FREIGHT", discount_sku="DISCOUNT", consignee_in_comment="1").explain,
+    "generic_rest": generic_rest(field_map=",".join(f"{ours}={theirs}" for ours, theirs in REST_NAMES.items())).explain,
+    "sap_odata": sap_odata(**SAP_ODATA).explain,
     "sap_pi": sap_pi.erp(SAP).explain,
     "sap_pi with regions": sap_pi.erp(SAP, region_codes="广东=190,北京=010").explain,
     "sap_pi json": sap_pi.erp(SAP, payload="json").explain,
@@ -34,8 +50,12 @@ HOME = replace(USUAL.consignee.address, street="路" * 40, postcode="100000")
 WHO = replace(USUAL.consignee, name="名" * 40, address=HOME)
 
 
+SUMS = {"total_fen": 900000, "shipping_fee_fen": 1205, "discount_fen": 500}
+"""With other fees in the total, so that it is still right when the goods or one of the sums change."""
+
+
 def order(**changes: Any) -> ErpOrder:
-    return erp_order(**{"consignee": WHO, "shipping_fee_fen": 1205, "discount_fen": 500, **changes})
+    return erp_order(**{"consignee": WHO, "buyer_note": "快", "cod_fen": 7, **SUMS, **changes})
 
 
 def known(**changes: Any) -> ErpOrder:
@@ -54,9 +74,11 @@ CHANGES = {
     "the order's number": replace(order(), external_ref="B-2"),
     "order.order_sn": order(order_sn="2026112100002"),
     "order.placed_at": order(placed_at=USUAL.placed_at - timedelta(days=1, seconds=90), order_date="20261120"),
-    "order.total_fen": order(total_fen=277601),
+    "order.total_fen": order(total_fen=900001),
     "order.shipping_fee_fen": order(shipping_fee_fen=1206),
     "order.discount_fen": order(discount_fen=501),
+    "order.cod_fen": order(cod_fen=8),
+    "order.buyer_note": order(buyer_note="慢"),
     "consignee.name": known(name="姓" * 41),
     "consignee.phone": known(phone="13900139000"),
     "consignee.address.province": at(province="广东"),

@@ -197,6 +197,8 @@ def test_a_token_s_address_that_is_away_is_tried_again(reply: HttpReply) -> None
         ({"header_fields": "ExternalDocumentID=1"}, "set by SAP alone"),
         ({"header_fields": "Colour=red"}, "no property Colour"),
         ({"header_fields": "to_Text=x"}, "no single value"),
+        ({"header_fields": "SoldToParty=1"}, "setting of its own"),
+        ({"item_fields": "ProductionPlant=1010"}, "setting of its own"),
         ({"item_fields": "SalesOrderItemCategory"}, "is not PROPERTY=VALUE"),
         ({"item_fields": "ShippingPoint=12345"}, "may have 4 characters"),
         ({"username": "a:b"}, "colon"),

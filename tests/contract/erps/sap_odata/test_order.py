@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +16,7 @@ from mappings.errors import PermanentError
 from mappings.model import ErpOrder, OrderLine, Queue
 from mappings.tables import read_table
 from tests.contract.erps.hands import NAME, PHONE, SN, erp_order, run
-from tests.contract.erps.sap_odata.hands import body_of, erp, fresh_token, opened, replied
+from tests.contract.erps.sap_odata.hands import body_of, erp, opened, replied
 
 LINE = OrderLine("7", sku="TEA-01", name="龙井茶", quantity=1, price_fen=10000, weight_g=250)
 ENTITIES = read_table("mappings.erps.sap_odata", "entities.toml")
@@ -164,6 +163,15 @@ def test_a_goods_name_is_cut_to_the_forty_characters_of_an_item_text() -> None:
     assert item["SalesOrderItemText"] == "茶" * 40
 
 
+def test_sap_counts_a_rare_character_twice_and_it_is_never_cut_in_two() -> None:
+    [item] = sent(erp_order(replace(LINE, name="a" * 39 + "𠮷b"), total_fen=10000))["to_Item"]
+    too_long = replace(erp_order(), external_ref="𠮷" * 18)
+
+    assert item["SalesOrderItemText"] == "a" * 39
+    assert refused(erp_order(replace(LINE, sku="𠮷" * 21), total_fen=10000)).code == "sap_odata.order.not_writable"
+    assert refused(too_long).code == "sap_odata.order.reference_too_long"
+
+
 def test_a_number_that_does_not_fit_is_never_cut_because_it_could_not_be_looked_up() -> None:
     fits, too_long = (replace(erp_order(), external_ref="9" * length) for length in (35, 36))
 
@@ -227,40 +235,6 @@ def test_the_table_says_what_sap_s_metadata_says(entity: str, name: str, words: 
 )
 def test_what_sap_would_refuse_is_found_before_it_leaves(values: dict[str, Any], words: str) -> None:
     assert words in problem_of("A_SalesOrder", values)
-
-
-def test_every_field_that_is_sent_can_be_explained_and_no_other() -> None:
-    order = erp_order(LINE, total_fen=9850, shipping_fee_fen=800, discount_fen=1000, buyer_note="快")
-    connector = erp(
-        plant="1010",
-        ship_to="10100001",
-        discount_condition="HB00",
-        fee_condition="HZ00",
-        note_text_id="TX01",
-        address_text_id="TX02",
-        delivery_days="2",
-        header_fields="ShippingCondition=01",
-        item_fields="SalesOrderItemCategory=TAN",
-    )
-    explained = {field.target: field for field in connector.explain(order)}
-    _, [_, create] = run(connector.create(order), fresh_token(), replied("create"))
-
-    assert {target: field.value for target, field in explained.items()} == dict(leaves(body_of(create)))
-    assert explained["to_Item[0].Material"].source == "line.sku"
-    assert explained["to_Item[0].SalesOrderItemCategory"].source == "the setting item_fields"
-    assert explained["ShippingCondition"].source == "the setting header_fields"
-    sources = [explained[f"to_PricingElement[{n}].ConditionRateValue"].source for n in range(3)]
-    assert sources == ["order.shipping_fee_fen", "order.discount_fen", "what is left of order.total_fen"]
-    assert explained["to_Text[1].LongText"].source == "consignee"
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    for name, found in value.items():
-        if isinstance(found, list):
-            for number, child in enumerate(found):
-                yield from leaves(child, f"{path}{name}[{number}].")
-        else:
-            yield path + name, str(found)
 
 
 def test_the_idempotency_of_sap_is_none_so_every_create_is_looked_up_first() -> None:

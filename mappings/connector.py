@@ -44,7 +44,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A connector's declaration. `rate_per_s` is the peer's published limit per credential (0: none known).
+    """A connector's declaration. `rate_per_s` and `rate_per_minute` are the peer's published limits per credential
+    (0: none known); both hold where both are given.
 
     `repeat_is_safe`: the peer promises that the same order call with the same key returns the first result.
     `over_http`: a shop that is handed the way out (`sync.shops.port.Line`); carriers and ERPs always are.
@@ -57,6 +58,7 @@ class Spec:
     settings: tuple[Setting, ...]
     rate_per_s: float = 0
     connect_timeout_s: float = 5
+    rate_per_minute: int = 0
     read_timeout_s: float = 15
     repeat_is_safe: bool = False
     repeat_window_s: Callable[[Mapping[str, Any]], float] = field(default=lambda config: 0)

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import TypeVar
 from uuid import uuid4
 
 import requests
-from limits import RateLimitItemPerSecond
-from limits.storage import Storage, storage_from_string
-from limits.strategies import SlidingWindowCounterRateLimiter
 from requests.adapters import HTTPAdapter
 
 from mappings.errors import AuthError, PeerError, TransientError, UncertainError
@@ -25,6 +22,7 @@ from sync.metrics import Counters
 from sync.peers import PeerDoor
 from sync.redaction import readable, redact
 from sync.settings import PeerSettings
+from sync.turns import Turns
 
 T = TypeVar("T")
 
@@ -67,13 +65,15 @@ class Attempt:
 class CallContext:
     """For whom a call is made: what must be masked, which try it is, and where its attempts are collected.
 
-    `peer_date` is the newest `Date` header that came back: the peer's clock.
+    `peer_date` is the newest `Date` header that came back: the peer's clock. `turn_wait_s` is how long a call waits for
+    its turn under the peer's rate limits before all that was done so far is given up.
     """
 
     private: tuple[str, ...] = ()
     try_no: int = 1
     peer_date: str = ""
     attempts: list[Attempt] = field(default_factory=list)
+    turn_wait_s: float = MAX_TURN_WAIT_S
 
 
 class Gateway:
@@ -85,7 +85,7 @@ class Gateway:
         self._peers = {peer.key: peer for peer in peers}
         self._door = door
         self._counters = counters
-        self._limiter = _RateLimiter(limits_url)
+        self._turns = Turns(limits_url)
         self._local = threading.local()
 
     def run(self, peer_key: str, exchange: Exchange[T], context: CallContext) -> T:
@@ -102,7 +102,7 @@ class Gateway:
                 self._close(peer, pending, context, error)
                 raise
             self._close(peer, pending, context, pending.error if pending else None)
-            pending = self._send(peer, call)
+            pending = self._send(peer, call, context.turn_wait_s)
             context.peer_date = pending.reply.headers.get("date", "") if pending.reply else ""
 
     def observe(self, peer_key: str, operation: str, work: Callable[[], T], context: CallContext) -> T:
@@ -152,7 +152,7 @@ class Gateway:
             call = next(exchange)
             while True:
                 secrets = (*peer.secrets, *call.secrets)
-                self._take_turn(peer)
+                self._take_turn(peer, MAX_TURN_WAIT_S)
                 try:
                     reply = self._reply_to(peer, call.sealed(_new_stamp()))
                 except PeerError as error:
@@ -193,9 +193,9 @@ class Gateway:
         else:
             self._door.succeeded(peer_key)
 
-    def _send(self, peer: PeerSettings, call: HttpCall) -> _Sent:
+    def _send(self, peer: PeerSettings, call: HttpCall, turn_wait_s: float) -> _Sent:
         self._pass_door(peer.key)
-        self._take_turn(peer)
+        self._take_turn(peer, turn_wait_s)
         call = call.sealed(_new_stamp())
         started, clock = utc_now(), time.monotonic()
         came: HttpReply | PeerError
@@ -205,10 +205,10 @@ class Gateway:
             came = failure
         return _Sent(call, came, started, time.monotonic() - clock)
 
-    def _take_turn(self, peer: PeerSettings) -> None:
+    def _take_turn(self, peer: PeerSettings, within_s: float) -> None:
         """Wait a moment for the rate limit: a worker of this peer's queue has nothing better to do."""
-        deadline = time.monotonic() + MAX_TURN_WAIT_S
-        while wait_s := self._limiter.take(peer):
+        deadline = time.monotonic() + within_s
+        while wait_s := self._turns.take(peer):
             if time.monotonic() + wait_s > deadline:
                 raise PeerAway(peer.key, "rate limit reached", utc_now() + timedelta(seconds=wait_s))
             time.sleep(wait_s)
@@ -322,28 +322,6 @@ class _Sent:
 
 def _new_stamp() -> Stamp:
     return Stamp(utc_now(), str(uuid4()))
-
-
-class _RateLimiter:
-    """The peers' limits per credential, shared by all workers when the storage is."""
-
-    def __init__(self, url: str) -> None:
-        self._storage = cast(Storage, storage_from_string(url))
-        self._strategy = SlidingWindowCounterRateLimiter(self._storage)
-
-    def take(self, peer: PeerSettings) -> float:
-        """Seconds to wait before a call may be made; 0 when it may be made now (and is counted)."""
-        if not peer.rate_per_s:
-            return 0
-        item = RateLimitItemPerSecond(max(1, int(peer.rate_per_s)))
-        try:
-            if self._strategy.hit(item, peer.key):
-                return 0
-            return max(0.05, self._strategy.get_window_stats(item, peer.key).reset_time - time.time())
-        except Exception as problem:
-            if isinstance(problem, self._storage.base_exceptions):
-                return 0  # the limit's store is away: the peer's own limit still protects the peer
-            raise
 
 
 def _redact_error(error: PeerError, private: Iterable[str], secrets: Iterable[str]) -> None:

@@ -65,6 +65,7 @@ class PeerSettings:
     spec: Spec
     config: Mapping[str, Any] = field(repr=False)
     rate_per_s: float = 0
+    rate_per_minute: int = 0
     read_timeout_s: float = 15
     stock: StockSettings = field(default_factory=StockSettings)
     erps: tuple[str, ...] = ()
@@ -183,6 +184,7 @@ def _read_peer(reader: Reader, kind: str, name: str) -> PeerSettings | None:
         spec=spec,
         config=config,
         rate_per_s=reader.get(f"{prefix}RATE_PER_S", parse_seconds, spec.rate_per_s),
+        rate_per_minute=reader.get(f"{prefix}RATE_PER_MINUTE", parse_count, spec.rate_per_minute),
         read_timeout_s=reader.get(f"{prefix}READ_TIMEOUT_S", parse_seconds, spec.read_timeout_s),
         stock=read_stock_settings(reader, prefix) if kind == "shop" else StockSettings(),
         erps=reader.get(f"{prefix}ERPS", parse_names, ()) if kind == "shop" else (),

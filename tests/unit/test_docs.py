@@ -177,7 +177,7 @@ def settings_in_code() -> dict[str, tuple[Any, bool]]:
 
 def as_written(name: str, default: object) -> str:
     """How the settings page shows a default; no rate limit is shown as none."""
-    if default in (None, "", {}, ()) or (name.endswith("_RATE_PER_S") and not default):
+    if default in (None, "", {}, ()) or ("_RATE_PER_" in name and not default):
         return ""
     return f"`{default:g}`" if isinstance(default, bool | float) else f"`{default}`"
 

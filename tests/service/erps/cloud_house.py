@@ -55,7 +55,7 @@ def settings_of(peer: Cloud, url: str) -> dict[str, str]:
             "SHOP_NO": peer.shop_no,
         }
     name = name_of(peer)
-    common = {"ECSYNC_ERPS": name, f"ECSYNC_ERP_{name.upper()}_RATE_PER_S": "1000"}
+    common = {"ECSYNC_ERPS": name} | {f"ECSYNC_ERP_{name.upper()}_RATE_PER_{time}": "1000" for time in ("S", "MINUTE")}
     return common | {f"ECSYNC_ERP_{name.upper()}_{word}": text for word, text in own.items() if text}
 
 

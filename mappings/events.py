@@ -9,8 +9,11 @@ from typing import Any
 from mappings.model import EventKind, TrackingEvent
 from mappings.status import Meaning
 
-WAYBILL_LENGTH, ORDER_CODE_LENGTH, TEXT_LENGTH = 40, 30, 1000
-"""What is longer is no number of a parcel; a text is cut."""
+SHIPPER_CODE_LENGTH, WAYBILL_LENGTH, ORDER_CODE_LENGTH, CARRIER_ORDER_LENGTH = 20, 40, 30, 64
+"""What is longer is no number or code of a parcel."""
+
+STATUS_CODE_LENGTH, TEXT_LENGTH = 40, 1000
+"""What is longer is cut."""
 
 
 class UnreadableItem(ValueError):
@@ -38,7 +41,7 @@ class Parcel:
             event_at=event_at,
             observed_at=self.told_at,
             channel=channel,
-            raw_code=code,
+            raw_code=code[:STATUS_CODE_LENGTH],
             **facts,
         )
 

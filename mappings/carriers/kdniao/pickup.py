@@ -25,7 +25,8 @@ from mappings.carriers.kdniao.waybill import (
 )
 from mappings.china_time import SHANGHAI, read_time, write_time
 from mappings.errors import DuplicateError, PermanentError, UncertainError
-from mappings.fields import text_of
+from mappings.events import CARRIER_ORDER_LENGTH, WAYBILL_LENGTH
+from mappings.fields import number_of, text_of
 from mappings.model import PickupBooking, PickupRequest
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
@@ -159,8 +160,8 @@ def read_look_up(reply: HttpReply, request: PickupRequest) -> PickupBooking | No
 
 def _booking(order: Mapping[str, Any], request: PickupRequest, *, adopted: bool) -> PickupBooking:
     return PickupBooking(
-        carrier_order_no=text_of(order, "KDNOrderCode"),
-        waybill_no=text_of(order, "LogisticCode"),
+        carrier_order_no=number_of(order, "KDNOrderCode", CARRIER_ORDER_LENGTH),
+        waybill_no=number_of(order, "LogisticCode", WAYBILL_LENGTH),
         pickup_from=read_time(order.get("StartDate")) or request.pickup_from,
         adopted=adopted,
     )

@@ -13,7 +13,15 @@ from mappings.carriers.kdniao.shippers import check_free, find_shipper
 from mappings.carriers.kdniao.waybill import signed_call
 from mappings.china_time import read_time
 from mappings.errors import PermanentError, TransientError
-from mappings.events import ORDER_CODE_LENGTH, TEXT_LENGTH, WAYBILL_LENGTH, Parcel, UnreadableItem, facts_of
+from mappings.events import (
+    ORDER_CODE_LENGTH,
+    SHIPPER_CODE_LENGTH,
+    TEXT_LENGTH,
+    WAYBILL_LENGTH,
+    Parcel,
+    UnreadableItem,
+    facts_of,
+)
 from mappings.fields import text_of
 from mappings.model import EventKind, NumberChange, TrackingEvent
 from mappings.status import StatusTable
@@ -25,7 +33,6 @@ COARSE, FINE, PICKUP = "kdniao_state", "kdniao_state_ex", "kdniao_pickup_103"
 
 TABLE = StatusTable.of("mappings.carriers.kdniao")
 
-SHIPPER_CODE_LENGTH = 20
 PICKUP_SUFFIX = "-P"
 """What a pickup booking's order code has more than its parcel's."""
 FREE = "1002"
@@ -89,8 +96,13 @@ def read_identity(item: Mapping[str, Any], told_at: datetime) -> Parcel:
     parcel = Parcel(PLATFORM, text_of(item, "ShipperCode"), text_of(item, "LogisticCode"), order_code, told_at)
     if not parcel.waybill_no and not parcel.order_code:
         raise UnreadableItem("names neither a waybill nor an order")
-    limits = (parcel.shipper_code, SHIPPER_CODE_LENGTH), (parcel.waybill_no, WAYBILL_LENGTH)
-    for value, limit in (*limits, (parcel.order_code, ORDER_CODE_LENGTH)):
+    limits = (
+        (parcel.shipper_code, SHIPPER_CODE_LENGTH),
+        (parcel.waybill_no, WAYBILL_LENGTH),
+        (parcel.order_code, ORDER_CODE_LENGTH),
+        (text_of(item, "OldLogisticCode"), WAYBILL_LENGTH),
+    )
+    for value, limit in limits:
         if len(value) > limit:
             raise UnreadableItem(f"holds a number longer than {limit} characters")
     return parcel

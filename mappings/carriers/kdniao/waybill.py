@@ -14,6 +14,8 @@ from mappings.carriers.kdniao.shippers import Shipper, find_shipper
 from mappings.carriers.kdniao.signing import FORBIDDEN, envelope
 from mappings.china_time import read_time, write_time
 from mappings.errors import AuthError, PermanentError, UncertainError
+from mappings.events import CARRIER_ORDER_LENGTH, SHIPPER_CODE_LENGTH, WAYBILL_LENGTH
+from mappings.fields import number_of, page_of, text_of
 from mappings.model import (
     LABEL_PAGE_BREAK,
     Address,
@@ -201,7 +203,8 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
     data = read_json_object(reply, AREA)
     found = data.get("Order")
     order = found if isinstance(found, dict) else {}
-    code, reason, number = _text(data, "ResultCode"), _text(data, "Reason"), _text(order, "LogisticCode")
+    code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
+    number = number_of(order, "LogisticCode", WAYBILL_LENGTH)
     verdict = judge(code, reason)
     if verdict.cls not in ("ok", "duplicate") or (verdict.cls == "duplicate" and not number):
         if verdict.code == "account_rejected":
@@ -209,15 +212,15 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
         raise error_of(verdict, AREA, code, reason)
     if not number:
         raise UncertainError(f"{AREA}.number_missing", "KDNiao accepted the order but named no waybill number")
-    if _text(order, "OrderCode") not in ("", request.order_code):
+    if text_of(order, "OrderCode") not in ("", request.order_code):
         raise UncertainError(f"{AREA}.other_order", "KDNiao answered for another order than we asked about")
     return Waybill(
         waybill_no=number,
-        shipper_code=_text(order, "ShipperCode") or request.shipper_code,
+        shipper_code=number_of(order, "ShipperCode", SHIPPER_CODE_LENGTH) or request.shipper_code,
         order_code=request.order_code,
         adopted=verdict.cls == "duplicate",
         label=_labels(data),
-        carrier_order_no=_text(order, "KDNOrderCode"),
+        carrier_order_no=number_of(order, "KDNOrderCode", CARRIER_ORDER_LENGTH),
         estimated_pickup_at=read_time(order.get("StartDate")) or request.pickup_from,
         estimated_delivery_at=read_time(data.get("EstimatedDeliveryTime")),
         sub_waybill_nos=_sub_waybills(data.get("SubOrders")),
@@ -236,19 +239,12 @@ def _sub_waybills(items: object) -> tuple[str, ...]:
     """Child numbers; public samples do not say whether an item is a text or an object, so both are read."""
     if not isinstance(items, list):
         return ()
-    numbers = (_text(item, "LogisticCode") if isinstance(item, Mapping) else str(item).strip() for item in items)
-    return tuple(number for number in numbers if number)
+    objects = (item if isinstance(item, Mapping) else {"LogisticCode": item} for item in items)
+    return tuple(number for item in objects if (number := number_of(item, "LogisticCode", WAYBILL_LENGTH)))
 
 
 def _labels(data: Mapping[str, Any]) -> str:
     """The printable of the whole parcel: its packages' labels follow the first one, a page each."""
     more = data.get("SubPrintTemplates")
-    pages = [_text(data, "PrintTemplate"), *(str(page).strip() for page in (more if isinstance(more, list) else ()))]
-    return LABEL_PAGE_BREAK.join(filter(None, pages))
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if value is None or isinstance(value, (dict, list)):
-        return ""
-    return str(value).replace("\0", "").strip()
+    pages = [data.get("PrintTemplate"), *(more if isinstance(more, list) else ())]
+    return LABEL_PAGE_BREAK.join(filter(None, map(page_of, pages)))

@@ -21,6 +21,7 @@ from mappings.carriers.kuaidi100.waybill import AREA, FORM, REMARK_LENGTH, RESUL
 from mappings.china_time import SHANGHAI
 from mappings.errors import PermanentError, UncertainError, UndecidedError
 from mappings.events import ORDER_CODE_LENGTH, WAYBILL_LENGTH
+from mappings.fields import number_of
 from mappings.model import Order, Waybill, WaybillRequest
 from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object, spellings, to_json
 
@@ -148,8 +149,8 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
         raise error_of(verdict, AREA, answer)
     found = data.get("data")
     taken = found if isinstance(found, dict) else {}
-    number, names = text_of(taken, "kuaidinum"), _names(taken)
-    if contradicts(answer, verdict) or len(number) > WAYBILL_LENGTH or not (number or names):
+    number, names = number_of(taken, "kuaidinum", WAYBILL_LENGTH), _names(taken)
+    if contradicts(answer, verdict) or not (number or names):
         raise UncertainError(
             f"{AREA}.number_missing", "Kuaidi100 accepted the order but named neither it nor a number", **told
         )

@@ -16,6 +16,8 @@ from mappings.carriers.kuaidi100.shippers import find_shipper
 from mappings.carriers.kuaidi100.signing import order_body
 from mappings.carriers.kuaidi100.times import milliseconds
 from mappings.errors import PermanentError, UncertainError
+from mappings.events import CARRIER_ORDER_LENGTH, WAYBILL_LENGTH
+from mappings.fields import number_of, page_of
 from mappings.model import Consignee, Consignor, Order, Waybill, WaybillRequest
 from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object, spellings, to_json
 
@@ -119,7 +121,7 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
         raise error_of(verdict, AREA, answer)
     found = data.get("data")
     issued = found if isinstance(found, dict) else {}
-    number = text_of(issued, "kuaidinum")
+    number = number_of(issued, "kuaidinum", WAYBILL_LENGTH)
     if contradicts(answer, verdict) or not number:
         message = "Kuaidi100 accepted the order but named no waybill number"
         raise UncertainError(f"{AREA}.number_missing", message, peer_code=answer.code, peer_text=answer.message[:200])
@@ -130,15 +132,17 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
         order_code=request.order_code,
         label=label,
         label_kind=kind,
-        carrier_order_no=text_of(issued, "kdComOrderNum"),
+        carrier_order_no=number_of(issued, "kdComOrderNum", CARRIER_ORDER_LENGTH),
         estimated_pickup_at=request.pickup_from,
-        sub_waybill_nos=tuple(part.strip() for part in text_of(issued, "childNum").split(",") if part.strip()),
+        sub_waybill_nos=tuple(
+            part for part in text_of(issued, "childNum").replace(",", " ").split() if len(part) <= WAYBILL_LENGTH
+        ),
     )
 
 
 def read_label(found: object) -> tuple[str, str]:
     """The printable and its kind: an address, base64 of a picture or PDF (with or without a data: head), else HTML."""
-    text = found.strip() if isinstance(found, str) else ""
+    text = page_of(found)
     if text.startswith(("http://", "https://")):
         return text, "url"
     bare = re.sub(r"^data:[\w/+.-]+;base64,", "", text)

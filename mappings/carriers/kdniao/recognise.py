@@ -35,12 +35,8 @@ def read_recognised(reply: HttpReply, waybill_no: str) -> str:
     check_status(reply, AREA, changes_peer=False)
     data = read_json_object(reply, AREA, changes_peer=False)
     codes = {text_of(row, "ShipperCode") for row in objects_in(data.get("Shippers"))} - {""}
-    if (
-        not codes
-        and text_of(data, "Success").lower() != "true"
-        and (code := text_of(data, "ResultCode")) not in ("", "100")
-    ):
-        reason = text_of(data, "Reason")
+    if not codes and text_of(data, "Success").lower() != "true":
+        code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
         verdict = judge(code, reason)
         if verdict.cls not in ("ok", "duplicate", "inspect"):
             raise error_of(verdict, AREA, code, reason, changes_peer=False, one_kind_only=True)

@@ -26,6 +26,7 @@ _MESSAGES = {
 _ERRORS: dict[str, type[PeerError]] = {**ERRORS, "transient": TransientError}
 
 _QUOTA = Verdict("transient", "quota_used")
+_UNKNOWN = Verdict("inspect", "reason_unknown")
 
 
 def judge(result_code: str, reason: str) -> Verdict:
@@ -36,7 +37,7 @@ def judge(result_code: str, reason: str) -> Verdict:
 def judge_cancel(result_code: str, reason: str) -> Verdict:
     """The verdict on a cancel: ok with code `already_void` when it was voided before, never a duplicate."""
     verdict = _judge(result_code, reason, _CANCEL_REASONS)
-    return Verdict("inspect", "reason_unknown") if verdict.cls == "duplicate" else verdict
+    return _UNKNOWN if verdict.cls == "duplicate" else verdict
 
 
 def judge_subscription(result_code: str, reason: str, *, is_free: bool) -> Verdict:
@@ -46,8 +47,10 @@ def judge_subscription(result_code: str, reason: str, *, is_free: bool) -> Verdi
 
 
 def judge_query(result_code: str, reason: str, *, is_free: bool) -> Verdict:
-    """The verdict on a query: of the free plan, "no plan" mostly means that the day's quota is used."""
+    """The verdict on a query, never a duplicate; of the free plan, "no plan" mostly means that the quota is used."""
     verdict = _judge(result_code, reason, _REASONS)
+    if verdict.cls == "duplicate":
+        return _UNKNOWN
     return _QUOTA if is_free and verdict.code == "no_plan" else verdict
 
 
@@ -57,7 +60,7 @@ def _judge(result_code: str, reason: str, reasons: tuple[Reason, ...]) -> Verdic
         return Verdict("unmapped", "result_unmapped")
     if row["class"] != "inspect":
         return Verdict(row["class"], row.get("code", ""))
-    return find_reason(reason, reasons) or Verdict("inspect", "reason_unknown")
+    return find_reason(reason, reasons) or _UNKNOWN
 
 
 def error_of(

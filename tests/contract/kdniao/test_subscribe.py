@@ -182,7 +182,8 @@ def test_several_answers_or_none_are_a_persons(reply: HttpReply, code: str) -> N
     assert caught.value.code == f"kdniao.recognise.{code}"
 
 
-def test_a_plan_without_recognition_is_told_and_closes_no_door() -> None:
+@pytest.mark.parametrize("code", [{"ResultCode": "105"}, {}], ids=["105", "no code"])
+def test_a_plan_without_recognition_is_told_and_closes_no_door(code: dict[str, str]) -> None:
     with pytest.raises(AuthError) as caught:
-        recognised(json_reply(Success=False, ResultCode="105", Reason="没有可用套餐"))
+        recognised(json_reply(Success=False, Reason="没有可用套餐", **code))
     assert (caught.value.code, caught.value.peer_is_well) == ("kdniao.recognise.no_plan", True)

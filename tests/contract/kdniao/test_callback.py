@@ -53,7 +53,18 @@ def test_a_signed_push_for_another_user_is_refused_but_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"\xff\xfe", b"RequestData=%FF", b"RequestData=&DataSign=x", b"a=1&" * 30]
+    "body",
+    [
+        b"",
+        b"{}",
+        b"\xff\xfe",
+        b"RequestData=%FF",
+        b"RequestData=&DataSign=x",
+        b"a=1&" * 30,
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>',
+        urlencode({"RequestData": '{"Reason": "签收"}', "DataSign": "x"}, encoding="gbk").encode(),
+    ],
+    ids=range(8),
 )
 def test_what_is_no_form_of_kdniaos_is_refused(body: bytes) -> None:
     assert (refusal(body).status, refusal(body).signature_ok) == (400, False)
@@ -86,6 +97,7 @@ def test_sizes_are_limited() -> None:
     assert refusal(push("102", [ITEM] * 4)).status == 413
     assert len(take(push("102", [ITEM] * 3), max_items=3).events) == 3
     assert refusal(b"x" * (MAX_BODY + 1)).status == 413
+    assert refusal(b"RequestData=" + b"x" * 5_000_000).status == 413
 
 
 def test_a_form_with_very_many_fields_is_refused() -> None:

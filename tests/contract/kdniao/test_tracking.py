@@ -82,10 +82,18 @@ def test_the_same_number_means_other_things_in_other_channels() -> None:
     }
 
 
-def test_the_main_courier_companies_are_known() -> None:
-    assert len(SHIPPERS) == 47
-    assert SHIPPERS["SF"].customer_name == "phone_tail"
-    assert SHIPPERS["ZTO"].name == "中通快递"
+CUSTOMER_NAMES = {
+    "": "",
+    "phone_tail4": "phone_tail",
+    "phone_tail4?": "phone_tail_if_known",
+    "merchant_code": "merchant_code",
+}
+
+
+def test_the_published_courier_companies_are_ours_each_with_what_a_query_of_it_must_carry() -> None:
+    published = load("shippers.json")
+    expected = {code: (row["name"], CUSTOMER_NAMES[row["customer_name_rule"]]) for code, row in published.items()}
+    assert {code: (shipper.name, shipper.customer_name) for code, shipper in SHIPPERS.items()} == expected
 
 
 # --- times -------------------------------------------------------------------------------------------------------

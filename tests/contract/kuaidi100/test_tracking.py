@@ -63,44 +63,10 @@ def test_every_published_code_means_what_the_published_table_says(channel: str) 
         )
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
-def test_a_code_that_is_no_evidence_of_a_pickup_stops_no_sweep(channel: str) -> None:
-    for row in PUBLISHED[channel]:
-        meaning = TABLE.look_up(channel, row["code"])
-        assert meaning is not None
-        event = TrackingEvent(
-            platform="kuaidi100",
-            shipper_code="ZTO",
-            waybill_no=NUMBER,
-            order_code="",
-            kind=EventKind.TRACE,
-            event_at=NOW,
-            observed_at=NOW,
-            channel=channel,
-            raw_code=row["code"],
-            canonical=meaning.canonical,
-            incident=meaning.incident,
-        )
-        assert (status_of((event,)).pickup_at is not None) == row["implies_pickup"], row["code"]
-
-
 def test_what_a_subscription_says_of_itself_changes_no_status() -> None:
     said = {row["code"]: row["zh"] for row in PUBLISHED["subscription"]}
     assert {code: meaning.zh for code, meaning in TABLE.channels["kuaidi100_subscription"].items()} == said
     assert {meaning.canonical for meaning in TABLE.channels["kuaidi100_subscription"].values()} == {None}
-
-
-@pytest.mark.parametrize("row", load("collisions.json"), ids=lambda row: row["code"])
-def test_a_number_that_means_other_things_elsewhere_is_read_by_its_own_table(row: dict[str, str]) -> None:
-    if "kuaidi100_order" in row:
-        meaning = TABLE.look_up("kuaidi100_order", row["code"])
-        assert meaning is not None
-        assert meaning.zh == row["kuaidi100_order"]
-    word = row.get("kuaidi100_adv") or row.get("kuaidi100")
-    if word:
-        _, meaning = look_up(row["code"])
-        assert meaning is not None
-        assert meaning.zh == word.removesuffix("(组)")
 
 
 @pytest.mark.parametrize("code", ["101", "200", "201"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from mappings.field_sources import explain_fields, read_rows
 from mappings.model import Address, Consignee, ErpOrder, Order, OrderLine
 from tests.contract.erps import hands
 from tests.contract.erps.jushuitan import cases as jushuitan
+from tests.contract.erps.leaves import leaves
 from tests.contract.erps.sealed import goods, talk
 from tests.contract.erps.shopex_oms import cases as shopex_oms
 from tests.contract.erps.wangdiantong import cases as wangdiantong
@@ -184,18 +185,6 @@ def row_of(target: str) -> str:
     return re.sub(r"\[\d+\]", "[]", target)
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """What stands in a request, as text; what is empty stands there too."""
-    if isinstance(value, dict) and value:
-        for name, child in value.items():
-            yield from leaves(child, f"{path}.{name}" if path else name)
-    elif isinstance(value, list) and value:
-        for place, child in enumerate(value):
-            yield from leaves(child, f"{path}[{place}]")
-    else:
-        yield path, value if isinstance(value, str) else json.dumps(value)
-
-
 @every_erp
 @every_order
 def test_every_field_that_is_sent_is_explained_and_no_other(case: Case, told: ErpOrder) -> None:
@@ -204,7 +193,7 @@ def test_every_field_that_is_sent_is_explained_and_no_other(case: Case, told: Er
 
     explained = [(field.target, field.value) for field in connector.explain(told)]
 
-    assert explained == list(leaves(case.sent(connector, told))), "each as it is sent, in the order of sending"
+    assert explained == list(leaves(case.sent(connector, told)).items()), "each as it is sent, in the order of sending"
 
 
 @every_erp
@@ -292,7 +281,7 @@ def test_what_would_be_parked_unsent_is_not_explained_either(case: Case) -> None
 
 def test_what_an_order_is_given_besides_is_explained_and_replaces_nothing() -> None:
     case, told = CASES[0], replace(PLAIN, extra={"shop_type": "ecshop", "order_bn": "another"})
-    sent = dict(leaves(case.sent(case.connector(), told)))
+    sent = leaves(case.sent(case.connector(), told))
     explained = {field.target: field for field in case.explain(told)}
 
     assert explained["shop_type"].source == "what this order is given besides"

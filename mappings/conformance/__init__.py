@@ -3,11 +3,16 @@
     class TestParcelhub(CarrierConformance):
         case = Case(ParcelhubCarrier, CONFIG, peer=ScriptedParcelhub, push=push, known_code="TRANSIT")
 
+    class TestLedgerline(ErpConformance):
+        case = ErpCase(LedgerlineErp, CONFIG, peer=ScriptedLedgerline)
+
 The checks are plain methods that raise AssertionError, so pytest runs them and nothing here needs it. Only tests
-import this package. How to write a connector: docs/howto/add-a-carrier.md.
+import this package. How to write a connector: docs/howto/add-a-carrier.md, docs/howto/add-an-erp.md.
 """
 
 from mappings.conformance.carrier import CarrierConformance
 from mappings.conformance.case import Case, Scan
+from mappings.conformance.erp import ErpConformance
+from mappings.conformance.erp_case import ErpCase
 
-__all__ = ["CarrierConformance", "Case", "Scan"]
+__all__ = ["CarrierConformance", "Case", "ErpCase", "ErpConformance", "Scan"]

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, cast
 
-from mappings.connector import CarrierConnector, CourierFinder, PickupConnector, Spec
+from mappings.connector import CarrierConnector, CourierFinder, LabelConnector, PickupConnector, Spec
 from mappings.errors import PeerError
 from mappings.model import Address, Consignee, Consignor, Order, OrderLine, PickupRequest, Queue, WaybillRequest
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp
@@ -58,12 +58,14 @@ class ConnectorCase(ABC):
     """A connector and the peer that is played for it.
 
     `config` holds made-up values of its settings, secrets of at least 8 characters. `peer` makes a peer without memory
-    of earlier ones, which answers as its documents say.
+    of earlier ones, which answers as its documents say. `silent` names the operations
+    whose documented yes, or "nothing is there", is a 200 without a body.
     """
 
     connector_class: Callable[[Mapping[str, Any]], Any]
     config: Mapping[str, Any]
     peer: Callable[[], Answer]
+    silent: frozenset[str] = field(default=frozenset(), kw_only=True)
 
     @property
     def spec(self) -> Spec:
@@ -155,6 +157,8 @@ class Case(ConnectorCase):
             found |= {"book_pickup": Operation(self._book_pickup), "cancel_pickup": Operation(self._cancel_pickup)}
         if self.spec.finds_couriers:
             found["find_courier"] = Operation(self._find_courier, is_read=True)
+        if self.spec.fetches_labels(self.config):
+            found["fetch_label"] = Operation(self._fetch_label, is_read=True)
         return found
 
     def _cancel(self, carrier: CarrierConnector, _: None) -> Exchange[None]:
@@ -198,6 +202,9 @@ class Case(ConnectorCase):
     def _find_courier(self, carrier: CarrierConnector, _: None) -> Exchange[str]:
         return cast(CourierFinder, carrier).find_courier(waybill_no=self.waybill_no)
 
+    def _fetch_label(self, carrier: CarrierConnector, _: None) -> Exchange[Any]:
+        return cast(LabelConnector, carrier).fetch_label(waybill_no=self.waybill_no, order_code=ORDER_CODE)
+
 
 def _book(carrier: CarrierConnector, request: WaybillRequest) -> Exchange[Any]:
     return carrier.book_waybill(request)
@@ -222,9 +229,15 @@ class Talk:
 
 
 def play(
-    ask: Callable[[], Exchange[Any]], answer: Answer, *, watch: AbstractContextManager[object] | None = None
+    ask: Callable[[], Exchange[Any]],
+    answer: Answer,
+    *,
+    at: datetime = NOW,
+    watch: AbstractContextManager[object] | None = None,
 ) -> Talk:
-    """Do with an exchange what the gateway does, at a frozen moment. `watch` is entered while the connector works.
+    """Do with an exchange what the gateway does; its first call leaves at a frozen moment, each later one a second on.
+
+    `watch` is entered while the connector works.
 
     What is raised and is no PeerError passes through.
     """
@@ -232,12 +245,12 @@ def play(
     try:
         with watch:
             exchange = ask()
-            call = _sealed(next(exchange), talk)
+            call = _sealed(next(exchange), talk, at)
         while len(talk.calls) < MOST_CALLS:
             came = answer(call)
             with watch:
                 next_call = exchange.throw(came) if isinstance(came, PeerError) else exchange.send(came)
-                call = _sealed(next_call, talk)
+                call = _sealed(next_call, talk, at)
         raise AssertionError(f"the exchange made {MOST_CALLS} calls and did not end: {talk.calls[-1].operation}")
     except StopIteration as end:
         talk.result = end.value
@@ -246,7 +259,8 @@ def play(
     return talk
 
 
-def _sealed(call: HttpCall, talk: Talk) -> HttpCall:
-    nonce = f"6f0a9f0e-1111-4222-8333-{len(talk.calls):012d}"
-    talk.calls.append(call.sealed(Stamp(NOW, nonce)))
+def _sealed(call: HttpCall, talk: Talk, at: datetime) -> HttpCall:
+    number = len(talk.calls)
+    moment = at + timedelta(seconds=number)
+    talk.calls.append(call.sealed(Stamp(moment, f"6f0a9f0e-1111-4222-8333-{moment:%y%m%d%H%M%S}")))
     return talk.calls[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import quote_plus, urlencode
@@ -30,8 +30,8 @@ class Access(Protocol):
 class FixedAccess:
     """An Authorization header that does not change. `secrets` are the texts in it that no record may show."""
 
-    authorization: str
-    secrets: tuple[str, ...]
+    authorization: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
     def send(self, call: HttpCall) -> Exchange[HttpReply]:
         return (yield _bearing(call, self.authorization, self.secrets))
@@ -41,7 +41,7 @@ class FixedAccess:
 class Token:
     """What the token's address gave; `good_until` is None where it did not say."""
 
-    text: str
+    text: str = field(repr=False)
     good_until: datetime | None
 
     def is_good(self, now: datetime) -> bool:

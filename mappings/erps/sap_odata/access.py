@@ -90,6 +90,7 @@ class SapAccess:
         reply = yield from self._send(lambda: self._dressed(call))
         check_status(reply, area, changes_peer=False)
         if not self._session.token:
+            read_json_object(reply, area, changes_peer=False)  # a proxy's page says nothing of tokens
             raise AuthError(
                 f"{area}.csrf_missing",
                 f"SAP gives no CSRF token at {self._given.order_path}/: check the address, and that a proxy lets the "

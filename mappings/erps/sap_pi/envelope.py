@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -31,7 +31,7 @@ def basic_auth(values: Config) -> tuple[dict[str, str], tuple[str, ...]]:
 class Carriage:
     """One configured sender adapter. `is_safe`: the same message sent twice becomes one order."""
 
-    values: Config
+    values: Config = field(repr=False)
 
     @property
     def is_safe(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from mappings.carriers.sf import SfCarrier
 from mappings.conformance import CarrierConformance, Case, Scan
 from mappings.wire import HttpCall, HttpReply
-from tests.contract.sf.cases import JSON, NUMBER, message_of, push, route, service
+from tests.contract.sf.cases import JSON, NUMBER, inner, message_of, push, route, service
 
 CONFIG = {
     "environment": "production",
@@ -14,6 +14,7 @@ CONFIG = {
     "checkword": "check word+0123456789",
     "monthly_card": "0210000001",
     "cod_card": "0210000002",
+    "print_template": "fm_150_standard_TESTPID",
 }
 
 
@@ -25,7 +26,12 @@ class ScriptedSf:
         self.cancelled: set[str] = set()
 
     def __call__(self, call: HttpCall) -> HttpReply:
+        if call.operation == "fetch_label":
+            return HttpReply(200, {}, b"%PDF-1.4")
         asked = message_of(call)
+        if call.operation == "print_label":
+            file = {"url": "https://print.sf.example/1.pdf", "token": "a-token-of-one-file"}
+            return inner({"success": True, "obj": {"files": [file]}})
         if call.operation == "query_tracking":
             return service(routeResps=[])
         if call.operation == "cancel_waybill":

@@ -12,7 +12,7 @@ from typing import Any
 
 from mappings.erps.sap_odata.access import SapAccess
 from mappings.erps.sap_odata.odata import address, key
-from mappings.erps.sap_odata.reply import check_changed, read_body
+from mappings.erps.sap_odata.reply import check_changed, garbled, read_body
 from mappings.erps.sap_odata.settings import SapSettings
 from mappings.erps.sap_odata.shapes import ITEM, ORDER
 from mappings.errors import PermanentError, TransientError
@@ -79,8 +79,7 @@ def _read_state(number: str, access: SapAccess, given: SapSettings) -> Exchange[
     below = held.get("to_Item") if isinstance(held, Mapping) else None
     rows = below.get("results") if isinstance(below, Mapping) else None
     if not isinstance(held, Mapping) or not isinstance(rows, list):
-        message = "SAP's answer shows no items of the order"
-        raise TransientError(f"{CODE}.garbled", message, peer_code=str(reply.status), peer_text=reply.text()[:200])
+        raise garbled(reply, CODE, "SAP's answer shows no items of the order", changes_peer=False)
     items = objects_in(rows)
     statuses = {text_of(held, "OverallDeliveryStatus"), *(text_of(item, "DeliveryStatus") for item in items)}
     return _State(items, not statuses.isdisjoint(_BEGUN))

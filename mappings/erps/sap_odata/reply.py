@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mappings.erps.sap_odata.odata import next_page, rows_of
-from mappings.errors import AuthError, PermanentError, TransientError, UncertainError
-from mappings.fields import objects_in, text_of
+from mappings.erps.sap_odata.shapes import ORDER, longest
+from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
+from mappings.fields import number_of, objects_in, text_of
 from mappings.model import ErpDocument
-from mappings.rulings import Rules
+from mappings.rulings import Rules, is_utf8
 from mappings.wire import HttpReply, check_status, read_json_object
 
 RULES = Rules.of("SAP", __package__)
@@ -75,19 +76,17 @@ def read_remarks(reply: HttpReply) -> tuple[str, ...]:
 def read_body(reply: HttpReply, area: str, *, changes_peer: bool = True) -> dict[str, Any]:
     """The JSON of an answer that SAP gave as a success. Raises any PeerError but DuplicateError.
 
-    A page instead of JSON comes from the dispatcher before SAP: with a 4xx nothing was done, else nobody knows.
+    A page instead of JSON comes from the dispatcher before SAP: with a 4xx nothing was done, else nobody knows. In
+    another character set than UTF-8 an answer was changed on its way, its numbers perhaps too.
     """
     refusal = read_refusal(reply)
     if refusal is not None:
         _raise_refusal(reply, refusal, area, changes_peer=changes_peer)
     if reply.status in (400, 404, 405) and reply.text().lstrip()[:1] == "<":
-        raise TransientError(
-            f"{area}.garbled",
-            "A page came instead of SAP's answer; nothing was done",
-            peer_code=str(reply.status),
-            peer_text=reply.text()[:200],
-        )
+        raise garbled(reply, area, "A page came instead of SAP's answer; nothing was done", changes_peer=False)
     check_status(reply, area, changes_peer=changes_peer)
+    if not is_utf8(reply.body):
+        raise garbled(reply, area, "SAP's answer is not in UTF-8", changes_peer=changes_peer)
     return read_json_object(reply, area, changes_peer=changes_peer)
 
 
@@ -100,14 +99,9 @@ def check_changed(reply: HttpReply, area: str) -> None:
 def read_created(reply: HttpReply, external_ref: str) -> ErpDocument:
     """The document of a create. Raises any PeerError; without a number in it the answer is uncertain."""
     held = read_body(reply, ORDER_AREA).get("d")
-    number = text_of(held, "SalesOrder") if isinstance(held, Mapping) else ""
+    number = _number(held) if isinstance(held, Mapping) else ""
     if not number:
-        raise UncertainError(
-            f"{ORDER_AREA}.garbled",
-            "SAP's answer names no sales order; it may have made one",
-            peer_code=str(reply.status),
-            peer_text=reply.text()[:200],
-        )
+        raise garbled(reply, ORDER_AREA, "SAP's answer names no sales order; it may have made one", changes_peer=True)
     return ErpDocument(number, external_ref, remarks=read_remarks(reply))
 
 
@@ -117,9 +111,7 @@ def read_found(reply: HttpReply, external_ref: str) -> ErpDocument | None:
     Raises PermanentError `found_twice` or `found_other`. Never raises UncertainError: it was a read.
     """
     rows, _ = read_page(reply, ORDER_AREA)
-    mine = [
-        row for row in rows if text_of(row, "PurchaseOrderByCustomer") == external_ref and text_of(row, "SalesOrder")
-    ]
+    mine = [row for row in rows if text_of(row, "PurchaseOrderByCustomer") == external_ref and _number(row)]
     if rows and not mine:
         message = "SAP answered the look-up with other orders: a gateway between us may drop $filter. Nothing was sent"
         raise _for_a_person("sap_odata.order.found_other", message, rows)
@@ -128,7 +120,7 @@ def read_found(reply: HttpReply, external_ref: str) -> ErpDocument | None:
         message = "SAP holds this order more than once: reject the surplus there, then retry"
         raise _for_a_person("sap_odata.order.found_twice", message, standing)
     found = standing or mine[-1:]
-    return ErpDocument(text_of(found[0], "SalesOrder"), external_ref, adopted=True) if found else None
+    return ErpDocument(_number(found[0]), external_ref, adopted=True) if found else None
 
 
 def read_page(reply: HttpReply, area: str) -> tuple[list[Mapping[str, Any]], dict[str, str]]:
@@ -139,13 +131,14 @@ def read_page(reply: HttpReply, area: str) -> tuple[list[Mapping[str, Any]], dic
     body = read_body(reply, area, changes_peer=False)
     rows = rows_of(body)
     if rows is None:
-        raise TransientError(
-            f"{area}.garbled",
-            "SAP's answer holds no list",
-            peer_code=str(reply.status),
-            peer_text=reply.text()[:200],
-        )
+        raise garbled(reply, area, "SAP's answer holds no list", changes_peer=False)
     return rows, next_page(body)
+
+
+def garbled(reply: HttpReply, area: str, message: str, *, changes_peer: bool) -> PeerError:
+    """The error of an answer that says neither yes nor no."""
+    kind = UncertainError if changes_peer else TransientError
+    return kind(f"{area}.garbled", message, peer_code=str(reply.status), peer_text=reply.text()[:200])
 
 
 def _raise_refusal(reply: HttpReply, refusal: Refusal, area: str, *, changes_peer: bool) -> None:
@@ -163,8 +156,12 @@ def _raise_refusal(reply: HttpReply, refusal: Refusal, area: str, *, changes_pee
 
 
 def _for_a_person(code: str, message: str, rows: Iterable[Mapping[str, Any]]) -> PermanentError:
-    numbers = ", ".join(text_of(row, "SalesOrder") for row in rows)
+    numbers = ", ".join(map(_number, rows))
     return PermanentError(code, message, peer_text=numbers[:200])
+
+
+def _number(row: Mapping[str, Any]) -> str:
+    return number_of(row, "SalesOrder", longest(ORDER, "SalesOrder"))
 
 
 def _message(row: Mapping[str, Any]) -> str:
@@ -178,7 +175,7 @@ def _unique(words: Iterable[str]) -> list[str]:
 
 def _json(reply: HttpReply) -> Any:
     try:
-        return json.loads(reply.text())
+        return json.loads(reply.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
 

@@ -5,14 +5,11 @@ That PI has accepted a message says nothing of whether SAP cancelled the order, 
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from mappings.connector import Config
 from mappings.erps.sap_pi.envelope import DECLARATION, XML_TYPE, basic_auth
 from mappings.erps.sap_pi.fault import error_of, find_fault
 from mappings.erps.sap_pi.order import write_cancel_idoc
-from mappings.erps.sap_pi.reply import xml_of
+from mappings.erps.sap_pi.reply import garbled, is_page, json_of, xml_of
 from mappings.errors import PermanentError
 from mappings.fields import text_of
 from mappings.model import ErpDocument
@@ -46,10 +43,9 @@ def cancel_call(document: ErpDocument, values: Config) -> HttpCall:
 
 def read_cancelled(reply: HttpReply, values: Config) -> None:
     """Return when SAP says that the order is cancelled, by this call or before. Raises any PeerError."""
-    answer = _json_of(reply)
-    if text_of(answer, values["cancel_field"]).lower() == values["cancelled_word"].lower():
+    answer, root = json_of(reply), xml_of(reply)
+    if text_of(answer or {}, values["cancel_field"]).lower() == values["cancelled_word"].lower():
         return
-    root = xml_of(reply)
     fault = find_fault(root) if root is not None else None
     if fault is not None:
         raise error_of(fault, CODE)
@@ -61,12 +57,6 @@ def read_cancelled(reply: HttpReply, values: Config) -> None:
         message = "SAP does not let the order be cancelled any more: see there whether it is delivered or invoiced"
         raise PermanentError(f"{CODE}.too_late", message, peer_code=number, peer_text=said)
     check_status(reply, CODE)
+    if said.strip() and answer is None and (root is None or is_page(root)):
+        raise garbled(reply, CODE)
     raise PermanentError("sap_pi.cancel.only_accepted", _ONLY_ACCEPTED, peer_code=number, peer_text=said)
-
-
-def _json_of(reply: HttpReply) -> dict[str, Any]:
-    try:
-        answer = json.loads(reply.text())
-    except (ValueError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}

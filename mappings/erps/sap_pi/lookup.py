@@ -8,10 +8,10 @@ from typing import Any
 
 from mappings.connector import Config
 from mappings.erps.sap_pi.fault import error_of, find_fault
-from mappings.erps.sap_pi.reply import xml_of
+from mappings.erps.sap_pi.reply import LONGEST_NUMBER, xml_of
 from mappings.erps.sap_pi.xml_reply import Element
 from mappings.errors import PeerError, PermanentError, TransientError, UncertainError
-from mappings.fields import objects_in, text_of
+from mappings.fields import number_of, objects_in, text_of
 from mappings.model import ErpDocument
 from mappings.wire import HttpReply, check_status
 
@@ -63,12 +63,13 @@ def _numbered(reply: HttpReply, root: Element | None, values: Config) -> list[Nu
     rows = [held] if isinstance(held, dict) and held else objects_in(held)
     if isinstance(held, list) and len(rows) != len(held):
         raise _found_other(reply)
-    return [(text_of(row, values["find_ref_field"]), text_of(row, values["find_erp_no_field"])) for row in rows]
+    ref_field, number_field = values["find_ref_field"], values["find_erp_no_field"]
+    return [(text_of(row, ref_field), number_of(row, number_field, LONGEST_NUMBER)) for row in rows]
 
 
 def _read_json(reply: HttpReply) -> Any:
     try:
-        held = json.loads(reply.text())
+        held = json.loads(reply.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise TransientError(
             f"{CODE}.garbled",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from mappings.connector import Config
 from mappings.erps.sap_pi.fault import error_of, find_fault, is_known_duplicate
 from mappings.erps.sap_pi.settings import REST
 from mappings.erps.sap_pi.xml_reply import Element, UnreadableXml, read_xml
 from mappings.errors import DuplicateError, PermanentError, UncertainError
-from mappings.fields import text_of
+from mappings.fields import number_of
 from mappings.model import ErpDocument
-from mappings.wire import HttpReply, check_status, read_json_object
+from mappings.wire import HttpReply, check_status
 
 CODE = "sap_pi.order"
+LONGEST_NUMBER = 35
+"""SAP's own has ten characters; a mapping may put something before them."""
 _REFUSALS = ("error", "errors", "fault", "Fault")
 """Members of a JSON answer that say no, whatever the status."""
 
@@ -35,8 +40,8 @@ def read_accepted(reply: HttpReply, external_ref: str, values: Config) -> ErpDoc
         return ErpDocument("", external_ref)
     if values["sender"] == REST and root is None:
         return _read_json(reply, external_ref, values)
-    if root is None or root.name.lower() == "html":
-        raise garbled(reply)
+    if root is None or is_page(root):
+        raise garbled(reply, CODE)
     return ErpDocument("", external_ref)
 
 
@@ -48,19 +53,31 @@ def xml_of(reply: HttpReply) -> Element | None:
         return None
 
 
-def garbled(reply: HttpReply) -> UncertainError:
+def json_of(reply: HttpReply) -> dict[str, Any] | None:
+    """The answer as a JSON object; None when it is none, or not in UTF-8."""
+    try:
+        answer = json.loads(reply.body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def is_page(root: Element) -> bool:
+    """Whether some XML is a web page: a proxy's, and no answer of PI's."""
+    return root.name.lower() == "html"
+
+
+def garbled(reply: HttpReply, area: str) -> UncertainError:
     """The error of an answer that is not PI's: a proxy's page, half an answer, another character set."""
-    return UncertainError(
-        f"{CODE}.garbled",
-        "The answer is not PI's; the order may have been taken",
-        peer_code=str(reply.status),
-        peer_text=reply.text()[:200],
-    )
+    message = "The answer is not PI's; what was asked may have been done"
+    return UncertainError(f"{area}.garbled", message, peer_code=str(reply.status), peer_text=reply.text()[:200])
 
 
 def _read_json(reply: HttpReply, external_ref: str, values: Config) -> ErpDocument:
     """A channel that works at once may say SAP's number here. Raises UncertainError, PermanentError for a refusal."""
-    answer = read_json_object(reply, CODE)
+    answer = json_of(reply)
+    if answer is None:
+        raise garbled(reply, CODE)
     if any(answer.get(name) for name in _REFUSALS):
         raise PermanentError(
             f"{CODE}.rejected",
@@ -68,4 +85,4 @@ def _read_json(reply: HttpReply, external_ref: str, values: Config) -> ErpDocume
             peer_code=str(reply.status),
             peer_text=reply.text()[:300],
         )
-    return ErpDocument(text_of(answer, values["find_erp_no_field"]), external_ref)
+    return ErpDocument(number_of(answer, values["find_erp_no_field"], LONGEST_NUMBER), external_ref)

@@ -118,6 +118,17 @@ def test_a_call_that_is_answered_401_is_made_once_more_with_a_new_token() -> Non
     assert told(drive(connector.find("42"), FOUND)[1]) == ["find_order token-2"]
 
 
+@pytest.mark.parametrize("at", [NOON - timedelta(days=3650), NOON + timedelta(minutes=50)])
+def test_where_two_clocks_differ_the_erp_s_401_decides(at: datetime) -> None:
+    """Ours was put back, or the ERP's runs ahead: the token looks good here and is not there."""
+    connector = oauth2()
+    drive(connector.find("42"), token(), FOUND)
+
+    _, calls = drive(connector.find("42"), HttpReply(401), token("token-2"), FOUND, at=at)
+
+    assert told(calls)[-1] == "find_order token-2"
+
+
 def test_a_second_401_is_the_end_and_no_third_token_is_asked_for() -> None:
     connector = oauth2()
     drive(connector.find("42"), token(), FOUND)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mappings.erps.sap_odata import SapOdataErp
 from mappings.errors import AuthError, TransientError, UncertainError
-from mappings.wire import HttpReply
+from mappings.model import ErpDocument
+from mappings.wire import Exchange, HttpReply
 from tests.contract.erps.hands import SN, configured, erp_order, failure, run, said
 from tests.contract.erps.sap_odata.hands import (
     BASE,
@@ -155,6 +157,34 @@ def test_a_second_401_is_the_end_of_it() -> None:
     error = failure(by_oauth().find(SN), BEARER, UNAUTHORISED, SECOND_BEARER, UNAUTHORISED)
 
     assert type(error) is AuthError
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda connector: connector.create(erp_order()),
+        lambda connector: connector.find(SN),
+        lambda connector: connector.cancel(ErpDocument("100001", SN)),
+        lambda connector: connector.read_stock(None),
+    ],
+    ids=["create", "find", "cancel", "stock"],
+)
+def test_no_operation_asks_for_a_third_bearer(ask: Callable[[SapOdataErp], Exchange[Any]]) -> None:
+    connector = by_oauth()
+    run(connector.find(SN), BEARER, replied("look_up_before", token=TOKEN))
+
+    assert type(failure(ask(connector), UNAUTHORISED, SECOND_BEARER, UNAUTHORISED)) is AuthError
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1, "3600", None, 10**12])
+def test_whichever_clock_is_wrong_a_bearer_is_good_until_sap_refuses_it(seconds: Any) -> None:
+    connector = by_oauth()
+    run(connector.find(SN), said({"access_token": "bearer-one", "expires_in": seconds}), NOTHING_FOUND)
+    _, calls = run(connector.find(SN), NOTHING_FOUND)
+    _, refused = run(connector.find(SN), UNAUTHORISED, SECOND_BEARER, NOTHING_FOUND)
+
+    assert [call.operation for call in calls] == ["find_order"]
+    assert [call.operation for call in refused] == ["find_order", "fetch_bearer", "find_order"]
 
 
 def test_with_basic_a_401_is_never_tried_again() -> None:

@@ -15,8 +15,18 @@ from tests.contract.erps.hands import PROXY_200, PROXY_502, SN, erp_order, failu
 from tests.contract.erps.sap_odata.hands import an_item, an_order, opened, refusal
 
 TEXT = "Enter a value for SoldToParty"
-WHOLE = json.dumps({"d": {"SalesOrder": "100001", "note": "已建"}}, ensure_ascii=False)
-CUT = HttpReply(201, {}, WHOLE.encode()[: len(WHOLE) // 2])
+ROW = {
+    "SalesOrder": "100001",
+    "PurchaseOrderByCustomer": SN,
+    "note": "已建",
+    "Material": "TEA",
+    "InventoryStockType": "01",
+    "MatlWrhsStkQtyInMatlBaseUnit": "1",
+}
+WHOLE = json.dumps({"d": {**ROW, "results": [ROW]}}, ensure_ascii=False)
+"""A good answer to a create, a look-up and a question for stock: what is done to it is what makes it bad."""
+CUT = WHOLE.encode()[: len(WHOLE) // 2]
+REFUSED_IN_GBK = refusal("XY/999", "物料不存在").text().encode("gbk")
 
 BAD: dict[str, tuple[HttpReply, type[PeerError], type[PeerError]]] = {
     "a failure inside a 200": (refusal("VP/112", TEXT, status=200), PermanentError, PermanentError),
@@ -26,9 +36,13 @@ BAD: dict[str, tuple[HttpReply, type[PeerError], type[PeerError]]] = {
     "a dispatcher's page with 404": (HttpReply(404, {}, b"<html>no server</html>"), TransientError, TransientError),
     "no JSON": (HttpReply(200, {}, b"\x00\xff}{"), UncertainError, TransientError),
     "a list": (HttpReply(200, {}, b"[1]"), UncertainError, TransientError),
-    "half a body": (CUT, UncertainError, TransientError),
+    "half a body": (HttpReply(201, {}, CUT), UncertainError, TransientError),
+    "half a character": (HttpReply(201, {}, WHOLE.encode()[:-1] + b"\xe5"), UncertainError, TransientError),
     "nothing": (HttpReply(200), UncertainError, TransientError),
-    "another charset": (HttpReply(200, {}, '"成功"'.encode("gbk")), UncertainError, TransientError),
+    "GBK": (HttpReply(201, {}, WHOLE.encode("gbk")), UncertainError, TransientError),
+    "UTF-16": (HttpReply(201, {}, WHOLE.encode("utf-16")), UncertainError, TransientError),
+    "a refusal in GBK": (HttpReply(400, {}, REFUSED_IN_GBK), PermanentError, PermanentError),
+    "a failure in GBK": (HttpReply(500, {}, REFUSED_IN_GBK), UncertainError, TransientError),
     "a redirect to a login": (HttpReply(302, {"location": "https://idp.example.com"}), PermanentError, PermanentError),
     "401": (HttpReply(401, {}, b"<html>Anmeldung fehlgeschlagen</html>"), AuthError, AuthError),
     "403 in an envelope": (refusal("/IWFND/CM_CONSUMER/403", "No authorization", status=403), AuthError, AuthError),
@@ -96,6 +110,14 @@ def class_of(error: PeerError) -> type[PeerError]:
     return UncertainError if isinstance(error, UncertainError) else type(error)
 
 
+def test_that_answer_is_good_until_something_is_done_to_it() -> None:
+    for ask, told in ((creating, "100001"), (finding, "100001"), (reading_stock, "TEA")):
+        assert told in str(run(ask(), HttpReply(200, {}, WHOLE.encode()))[0])
+        assert told in str(run(ask(), HttpReply(200, {}, b"\xef\xbb\xbf" + WHOLE.encode()))[0]), (
+            "with a byte order mark"
+        )
+
+
 # --- what is said stays
 
 
@@ -146,7 +168,13 @@ def test_a_busy_sap_says_how_long_it_wants_to_be_left_alone() -> None:
     assert error.retry_after_s == 7
 
 
-@pytest.mark.parametrize("answer", [{"d": {}}, {"d": {"SalesOrder": ""}}, {"d": []}, {"value": 1}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *({"d": {}}, {"d": []}, {"value": 1}),
+        *({"d": {"SalesOrder": number}} for number in ("", None, True, ["1"], "1" * 11)),
+    ],
+)
 def test_a_success_without_a_number_is_looked_up_and_never_sent_again(answer: Any) -> None:
     assert isinstance(failure(creating(), said(answer, 201)), UncertainError)
 
@@ -220,6 +248,11 @@ def test_a_document_whose_items_are_all_rejected_counts_only_when_there_is_no_ot
 
     assert found is not None
     assert found.erp_no == number
+
+
+@pytest.mark.parametrize("number", [True, None, "1" * 11, {}])
+def test_a_number_that_is_none_of_sap_s_is_not_adopted(number: Any) -> None:
+    assert failure(finding(), look_up(row(number))).code == "sap_odata.order.found_other"
 
 
 def test_other_people_s_orders_are_never_taken_for_ours() -> None:

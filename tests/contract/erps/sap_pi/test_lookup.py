@@ -9,7 +9,7 @@ import pytest
 
 from mappings.erps.sap_pi.lookup import read_ordrsp
 from mappings.erps.sap_pi.xml_reply import read_xml
-from mappings.errors import AuthError, PeerError, PermanentError, TransientError
+from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
 from mappings.model import ErpDocument
 from mappings.wire import HttpReply
 from tests.contract.erps.sap_pi.cases import (
@@ -20,6 +20,7 @@ from tests.contract.erps.sap_pi.cases import (
     PROXY_502,
     SN,
     SOAP,
+    TAKEN,
     document,
     erp,
     failure,
@@ -202,9 +203,9 @@ def test_the_word_for_cancelled_is_a_setting() -> None:
     [
         (HttpReply(202), PermanentError, "only_accepted"),
         (HttpReply(200), PermanentError, "only_accepted"),
-        (PROXY_200, PermanentError, "only_accepted"),
+        (TAKEN, PermanentError, "only_accepted"),
         (json_reply({"status": "open"}), PermanentError, "only_accepted"),
-        (json_reply([1]), PermanentError, "only_accepted"),
+        (json_reply([1]), UncertainError, "garbled"),
         (json_reply({"status": "delivered"}, 409), PermanentError, "too_late"),
         (HttpReply(404), PermanentError, "not_found"),
         (HttpReply(401), AuthError, "auth"),

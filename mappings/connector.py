@@ -103,6 +103,8 @@ class Spec:
     """Whether its figures are what lies there, with open orders still in them: ours are then subtracted here (ERPs)."""
     signs_pushes: bool = True
     """Whether a push proves who sent it (carriers). Where it does not, the secret path of the receiver must be set."""
+    tells_changes: bool = False
+    """Whether one that is told SKUs can be asked for all that changed since instead, reservations included (ERPs)."""
 
 
 NEVER = -1.0

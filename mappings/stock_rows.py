@@ -32,6 +32,11 @@ class Formula:
         """The formula of a text that `parse_formula` took."""
         return cls(tuple((-1 if sign == "-" else 1, name) for sign, name in _TERM.findall(text)))
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The fields that it reads."""
+        return frozenset(name for _, name in self.terms)
+
     def pieces(self, row: Mapping[str, Any]) -> int:
         """Whole pieces, rounded down: half a piece cannot be sold; null counts as none.
 

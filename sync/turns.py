@@ -18,7 +18,7 @@ TICK_S = 0.001
 
 
 class Turns:
-    """The peers' limits per credential. A window moves with the clock: no stretch of it ever holds more than allowed."""
+    """The peers' limits per credential. Windows move with the clock: no stretch of one ever holds more than allowed."""
 
     def __init__(self, url: str) -> None:
         self._storage = cast(Storage, storage_from_string(url))
@@ -28,8 +28,8 @@ class Turns:
         """Seconds to wait before a call may be made; 0 when it may be made now (and is counted)."""
         limits = limits_of(peer)
         try:
-            # Looked at before anything is counted. Who comes in between costs a turn of the longer window: too few calls
-            # then, never too many.
+            # Looked at before anything is counted. Who comes in between costs a turn of the longer window: there are
+            # too few calls then, never too many.
             full = next((limit for limit in limits[1:] if not self._strategy.test(limit, peer.key)), None)
             full = full or next((limit for limit in limits if not self._strategy.hit(limit, peer.key)), None)
             if full is None:

@@ -131,6 +131,17 @@ def read_promises(session: Session, shop: str, erp_key: str) -> Promises:
     )
 
 
+def read_ordered(session: Session, erp_key: str, since: datetime) -> set[str]:
+    """SKUs of orders, of any shop, that the ERP has heard of since then."""
+    heard = and_(
+        StepRow.order_id == OrderLineRow.order_id,
+        StepRow.peer == erp_key,
+        StepRow.name.in_(("push_order", "number_order")),
+        StepRow.finished_at >= since,
+    )
+    return set(session.execute(select(OrderLineRow.sku).join(StepRow, heard).distinct()).scalars())
+
+
 def count_reserved(session: Session, erp_key: str) -> dict[str, int]:
     """Pieces by SKU of the orders of any shop that the ERP knows and that have not left the house.
 

@@ -28,6 +28,7 @@ from sync.db.models import AuditRow
 from sync.db.stock import Level
 from sync.gateway import CallContext
 from sync.runtime import Runtime
+from sync.services.ask_stock import ask_stock, tells_changes
 from sync.settings import PeerSettings
 
 log = logging.getLogger(__name__)
@@ -110,10 +111,10 @@ def _run(rt: Runtime, peer: PeerSettings, *, is_dry: bool, approved_by: str) -> 
         levels = record.read_levels(session, peer.name)
         promises = record.read_promises(session, peer.name, erp.key)
         reserved = record.count_reserved(session, erp.key) if erp.spec.stock_is_physical else {}
-    is_wanted = is_dry or bool(approved_by) or bool(erp.spec.skus_at_once)
+    is_wanted = is_dry or bool(approved_by) or not tells_changes(erp.spec)
     is_full = is_wanted or _needs_all(memory, started, rt.settings.stock_full_interval_s)
     since = None if is_full or memory.asked_at is None else memory.asked_at - OVERLAP
-    told = _ask(rt, peer, erp, since)
+    told = ask_stock(rt, peer, erp, since, levels)
     figures = _merge({} if is_full else {sku: level.figures for sku, level in levels.items()}, told)
     available = {sku: n - reserved.get(sku, 0) for sku, n in _available(peer, erp, figures).items()}
     lines = rt.gateway.observe(peer.key, "read_stock", lambda: tuple(shop.read_stock()), CallContext())
@@ -125,21 +126,6 @@ def _run(rt: Runtime, peer: PeerSettings, *, is_dry: bool, approved_by: str) -> 
     memory = _Memory(started, started if is_full else memory.full_at, run.is_guarded)
     kept = _levels(levels, figures, available, lines, run)
     return _finish(rt, peer, run, memory, kept, is_dry=is_dry, approved_by=approved_by)
-
-
-def _ask(rt: Runtime, peer: PeerSettings, erp: PeerSettings, since: datetime | None) -> list[StockFigure]:
-    """The ERP's figures; of one that answers by SKU all that the shop shows, some at a time."""
-    connector = rt.erps[erp.key]
-    if not erp.spec.skus_at_once:
-        return list(rt.gateway.run(erp.key, connector.read_stock(since), CallContext()))
-    shop = rt.shops[peer.key]
-    lines = rt.gateway.observe(peer.key, "read_stock", lambda: tuple(shop.read_stock()), CallContext())
-    skus = sorted({line.sku for line in lines if line.sku.strip() and len(line.sku) <= record.LONGEST_SKU})
-    told: list[StockFigure] = []
-    for start in range(0, len(skus), erp.spec.skus_at_once):
-        some = skus[start : start + erp.spec.skus_at_once]
-        told += rt.gateway.run(erp.key, connector.read_stock(None, some), CallContext())
-    return told
 
 
 def _stock_erp(rt: Runtime, peer: PeerSettings) -> PeerSettings:

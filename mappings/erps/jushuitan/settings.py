@@ -70,6 +70,7 @@ SPEC = Spec(
     rate_per_minute=100,
     repeat_is_safe=True,
     skus_at_once=100,
+    tells_changes=True,
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mappings.china_time import read_time, write_time
 from mappings.erps.jushuitan.service import Biz, Service, garbled
+from mappings.erps.jushuitan.settings import JushuitanSettings
 from mappings.errors import PermanentError
 from mappings.fields import objects_in, text_of
 from mappings.model import StockFigure
@@ -19,6 +20,8 @@ AREA = "jushuitan.stock"
 AT_ONCE = 100
 MOST_PAGES = 2000
 LONGEST_STRETCH = timedelta(days=7)
+CLOCKS_DIFFER = timedelta(minutes=15)
+"""As much as Jushuitan bears; the times of change are by its own clock."""
 
 
 def read_stock(service: Service, since: datetime | None, skus: Collection[str]) -> Exchange[tuple[StockFigure, ...]]:
@@ -62,7 +65,7 @@ def check_skus(service: Service, skus: Collection[str], area: str) -> Exchange[N
 
 
 def _changed_rows(service: Service, since: datetime) -> Exchange[list[Mapping[str, Any]]]:
-    stretch, rows = Stretch(since, LONGEST_STRETCH), list[Mapping[str, Any]]()
+    stretch, rows = Stretch(since - CLOCKS_DIFFER, LONGEST_STRETCH), list[Mapping[str, Any]]()
     while True:
         rows += yield from _pages(service, partial(_by_time, stretch), "read_stock", AREA)
         if not stretch.move_on():
@@ -78,15 +81,17 @@ def _by_time(stretch: Stretch, now: datetime) -> dict[str, Any]:
     return {"modified_begin": write_time(begin), "modified_end": write_time(end)}
 
 
-def _question(wanted: Biz, warehouse: int, page: int, now: datetime) -> dict[str, Any]:
-    return {"wms_co_id": warehouse, "page_index": page, "page_size": AT_ONCE, **wanted(now)}
+def _question(wanted: Biz, settings: JushuitanSettings, page: int, now: datetime) -> dict[str, Any]:
+    """What is locked by hand is told to those only who ask for it."""
+    locked = {"has_lock_qty": True} if "lock_qty" in settings.formula.names else {}
+    return {"wms_co_id": settings.wms_co_id, "page_index": page, "page_size": AT_ONCE, **locked, **wanted(now)}
 
 
 def _pages(service: Service, wanted: Biz, operation: str, area: str) -> Exchange[list[Mapping[str, Any]]]:
     """All pages of one question."""
     settings, rows = service.settings, list[Mapping[str, Any]]()
     for page in range(1, MOST_PAGES + 1):
-        question = partial(_question, wanted, settings.wms_co_id, page)
+        question = partial(_question, wanted, settings, page)
         data = yield from service.ask(operation, settings.stock_path, question, area, changes_peer=False)
         found = data.get("inventorys", data.get("datas"))
         if found is None and "inventorys" in data:

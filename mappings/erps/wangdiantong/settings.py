@@ -61,6 +61,7 @@ SPEC = Spec(
     repeat_is_safe=True,
     polls_shipments=True,
     skus_at_once=100,
+    tells_changes=True,
 )
 
 

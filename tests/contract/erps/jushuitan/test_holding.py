@@ -141,14 +141,23 @@ def test_many_skus_are_asked_for_a_hundred_at_a_time_and_page_by_page() -> None:
     assert erp().spec.skus_at_once <= 100
 
 
+def test_what_is_locked_by_hand_is_asked_for_where_the_formula_names_it() -> None:
+    peer = erp(stock_formula="qty-order_lock-lock_qty")
+
+    figures, [call] = talk(peer.read_stock(None, ["A"]), stock({"sku_id": "A", "qty": 10, "lock_qty": 4}))
+
+    assert (figures[0].available, biz(call)["has_lock_qty"]) == (6, True)
+
+
 def test_changes_are_asked_for_by_time_in_pieces_of_seven_days_at_most() -> None:
+    """And a quarter of an hour more, by which the clocks may differ."""
     figures, calls = talk(
         erp().read_stock(NOW - timedelta(days=10)), stock({"sku_id": "A", "qty": 1}), stock({"sku_id": "A", "qty": 2})
     )
 
     assert [(biz(call)["modified_begin"], biz(call)["modified_end"]) for call in calls] == [
-        ("2026-11-12 12:00:00", "2026-11-19 12:00:00"),
-        ("2026-11-19 12:00:00", "2026-11-22 12:00:00"),
+        ("2026-11-12 11:45:00", "2026-11-19 11:45:00"),
+        ("2026-11-19 11:45:00", "2026-11-22 12:00:00"),
     ]
     assert [figure.available for figure in figures] == [2], "the later answer counts"
 

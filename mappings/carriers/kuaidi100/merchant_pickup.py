@@ -25,9 +25,6 @@ from mappings.fields import number_of
 from mappings.model import Order, Waybill, WaybillRequest
 from mappings.wire import HttpCall, HttpReply, Stamp, check_status, read_json_object, spellings, to_json
 
-OUR_CODE = "thirdOrderId"
-"""The field for our own order code. UNCONFIRMED: shops use it, the vendor's demo code has no such field."""
-
 NUMBER_WAIT_S = 600.0
 """How long a push may take that brings the number."""
 
@@ -72,6 +69,7 @@ def build_order(request: WaybillRequest, settings: Kuaidi100Settings) -> dict[st
     account = settings.account_of(shipper.code, request.account, AREA)
     _refuse_cod(order)
     param = {
+        settings.pickup_code_field: request.order_code,
         "kuaidicom": shipper.com,
         **_person("recMan", person_of(order.consignee, "consignee")),
         **_person("sendMan", person_of(request.consignor, "consignor")),
@@ -85,9 +83,8 @@ def build_order(request: WaybillRequest, settings: Kuaidi100Settings) -> dict[st
         "op": "1",
         "pollCallBackUrl": settings.callback_url,
         "resultv2": RESULT_LEVEL,
-        OUR_CODE: request.order_code,
     }
-    return {name: word for name, word in param.items() if word}
+    return {name: word for name, word in param.items() if name and word}
 
 
 def _person(side: str, person: Fields) -> dict[str, str]:

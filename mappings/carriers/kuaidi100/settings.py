@@ -56,6 +56,8 @@ SETTINGS = (
     Setting("pickup_payment", "Who pays the ordered courier", "商家寄件付款方式", "SHIPPER", parse=one_of(*PAY_TYPES)),
     Setting("pickup_hours", "Hours for ordered couriers, China time", "商家寄件可上门时段(北京时间)", "",
             parse=parse_hours),
+    Setting("pickup_code_field", "Field of an ordered courier for our order code (empty: none)",
+            "商家寄件中放我方订单号的字段(留空不放)", "thirdOrderId", parse=str.strip),
     Setting("partner_id", "E-waybill account or monthly account (partnerId)", "电子面单客户号或月结号", "",
             parse=str.strip),
     Setting("partner_key", "E-waybill password (partnerKey)", "电子面单密码", "", secret=True, parse=str.strip),
@@ -109,6 +111,7 @@ class Kuaidi100Settings:
     pickup_url: str
     pickup_payment: str
     pickup_hours: str
+    pickup_code_field: str
     partner_id: str
     partner_key: str = field(repr=False)
     partner_secret: str = field(repr=False)

@@ -103,6 +103,12 @@ def test_an_order_is_whole_and_signed_with_its_moment() -> None:
     }
 
 
+def test_the_field_for_our_own_code_is_a_setting_since_no_document_names_it() -> None:
+    assert param_of(ordered(pickup_code_field="attach"))["attach"] == "2026112100001-1"
+    without = param_of(ordered(pickup_code_field=""))
+    assert without == {name: word for name, word in param_of(ordered()).items() if name != "thirdOrderId"}
+
+
 def test_the_call_hides_its_secrets_and_changes_the_peer() -> None:
     call = ordered()
     assert call.changes_peer

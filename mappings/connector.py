@@ -18,6 +18,7 @@ from mappings.model import (
     ErpShipment,
     PickupBooking,
     PickupRequest,
+    Printable,
     StockFigure,
     TrackingEvent,
     Waybill,
@@ -57,8 +58,8 @@ class Spec:
     title_zh: str
     settings: tuple[Setting, ...]
     rate_per_s: float = 0
-    connect_timeout_s: float = 5
     rate_per_minute: int = 0
+    connect_timeout_s: float = 5
     read_timeout_s: float = 15
     repeat_is_safe: bool = False
     repeat_window_s: Callable[[Mapping[str, Any]], float] = field(default=lambda config: 0)
@@ -79,6 +80,9 @@ class Spec:
     """Whether it is a `PickupConnector` (carriers)."""
     finds_couriers: bool = False
     """Whether it is a `CourierFinder` (carriers)."""
+    fetches_labels: Callable[[Mapping[str, Any]], bool] = field(default=lambda config: False)
+    """Whether labels are fetched apart from the waybills, by the connector's settings: it is a `LabelConnector` then
+    (carriers)."""
     pushes_where_told: bool = False
     """Whether it pushes to the address that comes with a subscription; else to the one registered there (carriers)."""
     by_hand: bool = False
@@ -99,12 +103,12 @@ class Spec:
     """Whether it can be asked for stock at all (ERPs)."""
     skus_at_once: int = 0
     """How many SKUs one stock question names; 0 where it answers for all of them (ERPs)."""
+    tells_changes: bool = False
+    """Whether one that is told SKUs can be asked for all that changed since instead, reservations included (ERPs)."""
     stock_is_physical: bool = False
     """Whether its figures are what lies there, with open orders still in them: ours are then subtracted here (ERPs)."""
     signs_pushes: bool = True
     """Whether a push proves who sent it (carriers). Where it does not, the secret path of the receiver must be set."""
-    tells_changes: bool = False
-    """Whether one that is told SKUs can be asked for all that changed since instead, reservations included (ERPs)."""
 
 
 NEVER = -1.0
@@ -210,6 +214,14 @@ class CourierFinder(CarrierConnector, Protocol):
 
     def find_courier(self, *, waybill_no: str) -> Exchange[str]:
         """The one courier company that the number can be of; several or none raise PermanentError."""
+        ...
+
+
+class LabelConnector(CarrierConnector, Protocol):
+    """A carrier whose labels do not come with the waybill (`Spec.fetches_labels`)."""
+
+    def fetch_label(self, *, waybill_no: str, order_code: str) -> Exchange[Printable]:
+        """The label of a waybill that was booked before; never raises UncertainError, for nothing changes."""
         ...
 
 

@@ -134,11 +134,18 @@ LABEL_PAGE_BREAK = '<div style="page-break-after: always"></div>'
 
 
 @dataclass(frozen=True, slots=True)
+class Printable:
+    """A label as a carrier gives it. `kind`: `html`, `pdf` or `png` (base64), `url` (for a person's browser)."""
+
+    content: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waybill:
     """What the carrier issued. `adopted` says it existed before this call.
 
-    `label` is the printable, as `label_kind` says: `html`, `pdf` or `png` (base64), `url` (for a person's browser).
-    `label_problem` says why a label that was wanted is missing; the waybill is good all the same.
+    `label` is the printable that came with it, as `label_kind` says (`Printable`).
     `carrier_order_no` is what the platform calls the order; several names have blanks between, pushes may say any.
     """
 
@@ -148,7 +155,6 @@ class Waybill:
     adopted: bool = False
     label: str = ""
     label_kind: str = "html"
-    label_problem: str = ""
     carrier_order_no: str = ""
     estimated_pickup_at: datetime | None = None
     estimated_delivery_at: datetime | None = None

@@ -78,6 +78,7 @@ class Carriers:
                 "PARTNER_ID": "sandbox",
                 "CHECKWORD": self.key,
                 "COD_CARD": "SANDBOX",
+                "PRINT_TEMPLATE": "fm_150_standard_SANDBOX",
                 "TAKE_ALL": "0" if self.has_rules else "1",
             }
         return {

@@ -19,12 +19,13 @@ from sync.sandbox.faults import Draw
 from sync.sandbox.http import Request, Response
 from sync.sandbox.journeys import JourneyMix, Parcel, Scan, plan_journey, wire_time
 from sync.sandbox.peer import Ask, Peer
+from sync.sandbox.sf_label import draw_label
 from sync.sandbox.sf_rules import PATH, Refusal, check_envelope, check_order, read_message
 
 LABELS = "/labels/"
 ACCEPTED, BY_HAND, REFUSED = 2, 1, 3
 
-_OPERATIONS = {
+OPERATIONS = {
     "EXP_RECE_CREATE_ORDER": "book_waybill",
     "EXP_RECE_SEARCH_ORDER_RESP": "find_waybill",
     "EXP_RECE_UPDATE_ORDER": "cancel_waybill",
@@ -83,7 +84,7 @@ class SandboxSf(Peer):
         if request.method != "POST" or request.path != PATH:
             return Ask("unknown", "", lambda _: Response(404, b"not found", "text/plain", note="refused 404"))
         form = dict(parse_qsl(request.body.decode("utf-8", errors="replace"), keep_blank_values=True))
-        operation = _OPERATIONS.get(form.get("serviceCode", ""), "unknown")
+        operation = OPERATIONS.get(form.get("serviceCode", ""), "unknown")
         return Ask(operation, _key(form), lambda draw: self._perform(operation, form, request, draw))
 
     def refuse_business(self, code: str, reason: str) -> Response:
@@ -253,7 +254,7 @@ class SandboxSf(Peer):
         number = request.path.removeprefix(LABELS)
         if request.headers.get("x-auth-token") != self._label_token(number):
             return Response(403, b"no token", "text/plain", note="refused 403")
-        return Response(200, b"%PDF-1.4\n% " + number.encode() + b"\n%%EOF\n", "application/pdf", note="fetched")
+        return Response(200, draw_label(number), "application/pdf", note="fetched")
 
     def _label_token(self, number: str) -> str:
         return hashlib.sha256(f"{self.checkword}:{number}".encode()).hexdigest()[:32]

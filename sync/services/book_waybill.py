@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from mappings.errors import AuthError, DuplicateError, PermanentError, UndecidedError
-from mappings.model import Order, Waybill, WaybillRequest
+from mappings.model import Order, Printable, Waybill, WaybillRequest
 from sync.clock import utc_now
 from sync.db.models import AttemptRow, OrderRow, ShipmentRow, StepRow, TrackingEventRow
 from sync.db.orders import set_status, write_order
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
+from sync.services.fetch_label import owe_label
 from sync.services.keep_labels import store_label
 from sync.services.numbers import is_replaced, remember_packages
 from sync.services.parcels import adopt_shipped, move_parcel
@@ -120,8 +121,6 @@ def record(rt: Runtime, book: StepBook, work: Work, result: Booked | NotOwed | M
 def take_waybill(rt: Runtime, book: StepBook, order: OrderRow, shipment: ShipmentRow, waybill: Waybill) -> None:
     """Store the waybill of a locked parcel, whoever issued it, and owe what follows from it."""
     _store(rt, book, order, shipment, waybill)
-    if waybill.label_problem:
-        log.warning("order %s: waybill without its label: %s", order.order_sn, waybill.label_problem)
     if order.state == "withdrawn":
         tell_booked_after_withdrawal(book, order, shipment)
         return
@@ -133,6 +132,8 @@ def take_waybill(rt: Runtime, book: StepBook, order: OrderRow, shipment: Shipmen
         shipment.pickup_due_from = shipment.heard_at = None
     if rt.settings.ship_on == "waybill" or shipment.pickup_at is not None or not is_followed:
         book.owe("write_shipped", shop, order.id, shipment_id=shipment.id, parcel_no=shipment.parcel_no)
+    if is_own:
+        owe_label(rt, book, shipment)
     owe_subscription(rt, book, shipment, is_own=is_own)
     adopt_orphans(rt, book, shipment)
     if is_own:
@@ -157,7 +158,8 @@ def _store(rt: Runtime, book: StepBook, order: OrderRow, shipment: ShipmentRow, 
     if shipment.pickup_at is None:
         shipment.pickup_due_from = now
     if result.label:
-        store_label(rt, book.session, shipment, result)
+        label = Printable(result.label, result.label_kind)
+        store_label(rt, book.session, shipment, label, result.waybill_no)
 
 
 def _let_go(rt: Runtime, book: StepBook, order: OrderRow, result: NotOwed) -> None:

@@ -10,26 +10,26 @@ from datetime import timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from mappings.model import Waybill
+from mappings.model import Printable
 from sync.clock import utc_now
 from sync.db.models import LabelRow, ShipmentRow
 from sync.runtime import Runtime
 
 
-def store_label(rt: Runtime, session: Session, shipment: ShipmentRow, waybill: Waybill) -> None:
-    """Keep the parcel's label. A repeated answer changes nothing; one with another number replaces it, and it waits
-    to be printed again."""
+def store_label(rt: Runtime, session: Session, shipment: ShipmentRow, label: Printable, waybill_no: str) -> None:
+    """Keep the parcel's label, on which this number stands. A repeated answer changes nothing; one with another number
+    replaces it, and it waits to be printed again."""
     fresh = {
-        "content": waybill.label,
-        "kind": waybill.label_kind,
-        "waybill_no": waybill.waybill_no,
+        "content": label.content,
+        "kind": label.kind,
+        "waybill_no": waybill_no,
         "stored_at": utc_now(),
     }
     first = rt.database.insert_new(LabelRow).returning(LabelRow.shipment_id)
     if session.execute(first, {"shipment_id": shipment.id, **fresh}).first():
         return
     held = session.get_one(LabelRow, shipment.id, with_for_update=True)
-    if held.waybill_no != waybill.waybill_no:
+    if held.waybill_no != waybill_no:
         for name, value in (fresh | {"printed_at": None, "emptied_at": None}).items():
             setattr(held, name, value)
 

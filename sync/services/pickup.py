@@ -13,6 +13,7 @@ from sync import exceptions as desk
 from sync.db.models import OrderRow, ShipmentRow, StepRow
 from sync.db.steps import UNFINISHED, StepBook
 from sync.runtime import Runtime
+from sync.services.fetch_label import STEP as LABEL
 from sync.services.numbers import take_pickup_number
 from sync.services.work import Work
 
@@ -91,11 +92,11 @@ def _may_be_booked(rt: Runtime, shipment: ShipmentRow) -> bool:
 
 
 def forget_pickup(book: StepBook, shipment: ShipmentRow) -> None:
-    """The courier has been: none need be booked any more, and nobody need look at a booking that failed."""
+    """The courier has been: none need be booked and no label fetched any more, and nobody need look at what failed."""
     wanted = select(StepRow).where(
         StepRow.order_id == shipment.order_id,
         StepRow.parcel_no == shipment.parcel_no,
-        StepRow.name == STEP,
+        StepRow.name.in_((STEP, LABEL)),
         StepRow.state.in_(UNFINISHED),
     )
     for step in book.session.execute(wanted).scalars():

@@ -25,6 +25,7 @@ from sync.runtime import Runtime
 from sync.services import (
     book_waybill,
     cancel,
+    fetch_label,
     number_order,
     pickup,
     push_order,
@@ -49,6 +50,7 @@ PERFORMERS: dict[str, Performer] = {
     "book_waybill": book_waybill,
     "query_parcel": query_parcel,
     "book_pickup": pickup,
+    "fetch_label": fetch_label,
     "subscribe": subscribe,
     "push_order": push_order,
     "number_order": number_order,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -13,10 +14,16 @@ from sqlalchemy import select, update
 
 from sync import exceptions as desk
 from sync.clock import utc_now
+from sync.db.labels import LabelFilter
 from sync.db.models import AttemptRow, InboxRow, LabelRow, ShipmentRow, TrackingEventRow
-from sync.sandbox.sf import ACCEPTED, BY_HAND, REFUSED
+from sync.sandbox.sf import ACCEPTED, BY_HAND, OPERATIONS, REFUSED
+from sync.sandbox.sf_rules import Refusal, check_envelope
+from sync.services.check import check
+from sync.services.labels import print_waiting
 from sync.services.sweep_pickups import sweep_pickups
 from sync.services.withdraw import CODE
+from sync.shops.port import Finding
+from tests.service.label_samples import texts_of
 from tests.service.sf_house import CARRIER, DELIVERED, DELIVERING, PICKED_UP, TRANSIT, SfHouse, china, open_sf_house
 from tests.service.withdrawals import codes, issued, lines, live_waybills, withdraw
 
@@ -109,6 +116,63 @@ def test_a_card_that_sf_refuses_pauses_sf_and_the_orders_go_on_by_themselves(tmp
         assert codes(house) == []
 
 
+def test_a_check_word_that_sf_refuses_closes_sf_with_one_line_and_no_order_is_parked(house: SfHouse) -> None:
+    good, house.peers.sf.checkword = house.peers.sf.checkword, "another"
+    orders = house.seed(3)
+    house.poll()
+    assert codes(house) == [f"{CARRIER}.refused"]
+    assert {house.step("book_waybill", sn).state for sn in orders} == {"owed"}
+    assert len(house.asked()) == 2, "the order and one plain question; then nobody asks"
+
+    house.peers.sf.checkword = good
+    house.open_doors()
+    house.settle()
+
+    assert set(house.waybills()) == {f"{sn}-1" for sn in orders}
+    assert codes(house) == []
+
+
+def test_the_check_finds_a_wrong_check_word(house: SfHouse) -> None:
+    def finding() -> Finding:
+        return next(one for one in check(house.rt) if one.subject == CARRIER)
+
+    assert finding().is_ok
+    house.peers.sf.checkword = "another"
+    refused = finding()
+    assert not refused.is_ok
+    assert "check word" in refused.detail
+
+
+def test_one_order_whose_text_sf_reads_otherwise_parks_alone(house: SfHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned, others = house.seed(1), house.seed(2, seed=8)
+
+    def strict(form: Mapping[str, str], *more: Any) -> None:
+        if form["serviceCode"] == "EXP_RECE_CREATE_ORDER" and poisoned[0] in form["msgData"]:
+            raise Refusal("A1006", "数字签名无效")
+        check_envelope(form, *more)
+
+    monkeypatch.setattr("sync.sandbox.sf.check_envelope", strict)
+    house.poll()
+
+    assert codes(house) == ["sf.waybill.text_refused"]
+    assert set(house.waybills()) == {f"{sn}-1" for sn in others}
+
+
+def test_a_refused_card_that_a_rule_names_pauses_that_card_and_no_other(tmp_path: Path) -> None:
+    far = '[[rule]]\nname = "heavy"\ncarrier = "sf"\naccount = "branch"\nwhen = { min_weight_g = 1 }'
+    with open_sf_house(tmp_path, ECSYNC_CARRIER_SF_MONTHLY_CARDS="branch=7550000009", ECSYNC_ROUTING=far) as house:
+        first, *others = house.seed(4)
+        house.poll()
+
+        assert codes(house) == ["sf.waybill.monthly_card_refused"]
+        assert house.rt.door.ask(CARRIER) is None
+        standing = house.rt.switchboard.read()
+        assert standing.pause_of(CARRIER, "branch") is not None
+        assert standing.pause_of(CARRIER) is None
+        assert set(house.waybills()) == {f"{sn}-1" for sn in others}, "the next rule, without the card, takes them"
+        assert house.step("book_waybill", first).state == "parked"
+
+
 def test_no_secret_and_no_private_word_stands_in_what_is_recorded_of_a_call(tmp_path: Path) -> None:
     with open_sf_house(tmp_path, ECSYNC_CARRIER_SF_PRINT_TEMPLATE="fm_150_standard_TEST") as house:
         (order_sn,) = house.seed()
@@ -124,29 +188,101 @@ def test_no_secret_and_no_private_word_stands_in_what_is_recorded_of_a_call(tmp_
 
 # --- the label
 
-
-def test_a_label_is_fetched_with_the_waybill_where_a_template_is_set(tmp_path: Path) -> None:
-    with open_sf_house(tmp_path, ECSYNC_CARRIER_SF_PRINT_TEMPLATE="fm_150_standard_TEST") as house:
-        house.seed()
-        house.poll()
-        with house.rt.database.reading() as session:
-            label = session.execute(select(LabelRow)).scalar_one()
-        assert label.content.startswith("JVBERi0")  # %PDF- in base64
+TEMPLATE = {"ECSYNC_CARRIER_SF_PRINT_TEMPLATE": "fm_150_standard_TEST"}
 
 
-@pytest.mark.parametrize("only", ["print_label", "fetch_label"])
-@pytest.mark.parametrize("fault", ["reset_before", "html_502", "garbage", "business"])
-def test_a_label_that_cannot_be_had_costs_neither_the_waybill_nor_a_second_one(
-    tmp_path: Path, only: str, fault: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    with open_sf_house(tmp_path, ECSYNC_CARRIER_SF_PRINT_TEMPLATE="fm_150_standard_TEST") as house:
-        house.peers.configure_faults({"sf": {fault: 1.0, "only": only, "max_per_order": 0}})
+def label(house: SfHouse) -> LabelRow | None:
+    with house.rt.database.reading() as session:
+        return session.execute(select(LabelRow)).scalar_one_or_none()
+
+
+def test_a_label_is_fetched_for_each_waybill_where_a_template_is_set(tmp_path: Path) -> None:
+    with open_sf_house(tmp_path, **TEMPLATE) as house:
         (order_sn,) = house.seed()
         house.poll()
 
+        number, kept = house.shipment(order_sn).waybill_no, label(house)
+        assert kept is not None
+        assert (kept.kind, kept.waybill_no) == ("pdf", number)
+        sheet = print_waiting(house.rt, LabelFilter(), "li", form="pdf", sort="sku")
+        assert number in texts_of(sheet.pdf)[0]
+
+
+def test_without_a_template_no_label_is_asked_for(house: SfHouse, shipped: str) -> None:
+    assert label(house) is None
+    assert house.asked() == [("book_waybill", "issued")]
+
+
+@pytest.mark.parametrize("only", ["print_label", "fetch_label"])
+@pytest.mark.parametrize("fault", ["reset_before", "html_502", "garbage"])
+def test_a_label_that_fails_once_is_fetched_again_and_costs_neither_waybill_nor_number(
+    tmp_path: Path, only: str, fault: str
+) -> None:
+    with open_sf_house(tmp_path, **TEMPLATE) as house:
+        house.peers.configure_faults({"sf": {fault: 1.0, "only": only, "max_per_order": 1}})
+        (order_sn,) = house.seed()
+        house.poll()
+        house.settle()
+
         assert house.waybills() == {f"{order_sn}-1": [house.shipment(order_sn).waybill_no]}
+        assert label(house) is not None
         assert codes(house) == []
-        assert f"order {order_sn}: waybill without its label" in caplog.text
+
+
+def test_a_label_that_cannot_be_had_is_told_holds_nothing_up_and_is_fetched_when_it_is_retried(tmp_path: Path) -> None:
+    with open_sf_house(tmp_path, **TEMPLATE) as house:
+        house.peers.configure_faults({"sf": {"html_502": 1.0, "only": "fetch_label", "max_per_order": 0}})
+        (order_sn,) = house.seed()
+        house.poll()
+        house.settle()
+
+        [line] = lines(house)
+        assert line.code == "sf.label.server_error"
+        assert house.step("write_note", order_sn).state == "done"
+        assert house.rt.door.ask(CARRIER) is None, "files lie elsewhere: SF is well"
+
+        house.peers.configure_faults({"sf": {}})
+        retry(house)
+        assert label(house) is not None
+        assert codes(house) == []
+
+
+def test_a_print_service_that_nobody_associated_stops_no_waybill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OPERATIONS, "COM_RECE_CLOUD_PRINT_WAYBILLS", "unknown")
+    with open_sf_house(tmp_path, **TEMPLATE) as house:
+        orders = house.seed(3)
+        house.poll()
+
+        assert set(house.waybills()) == {f"{sn}-1" for sn in orders}
+        assert {line.code for line in lines(house)} == {"sf.label.service_not_allowed"}
+
+
+def test_a_label_that_nobody_needs_any_more_leaves_the_desk_at_the_pickup(tmp_path: Path) -> None:
+    with open_sf_house(tmp_path, **TEMPLATE) as house:
+        house.peers.configure_faults({"sf": {"html_502": 1.0, "only": "fetch_label", "max_per_order": 0}})
+        (order_sn,) = house.seed()
+        house.poll()
+        house.settle()
+
+        assert house.push(*house.routes(order_sn, PICKED_UP))
+
+        assert codes(house) == []
+        assert house.step("fetch_label", order_sn).state == "dropped"
+
+
+def test_no_label_is_fetched_for_an_order_that_was_withdrawn_meanwhile(tmp_path: Path) -> None:
+    with open_sf_house(tmp_path, **TEMPLATE) as house:
+        house.peers.configure_faults({"sf": {"html_502": 1.0, "only": "fetch_label", "max_per_order": 0}})
+        (order_sn,) = house.seed()
+        house.poll()
+
+        withdraw(house, order_sn)
+        house.settle()
+
+        assert house.step("fetch_label", order_sn).state == "dropped"
+        assert label(house) is None
 
 
 # --- decided by hand

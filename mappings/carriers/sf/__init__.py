@@ -9,7 +9,7 @@ from mappings.carriers.sf import callback, cancel, label, tracking, waybill
 from mappings.carriers.sf.settings import SPEC, SfSettings
 from mappings.connector import Config, Spec
 from mappings.errors import PermanentError
-from mappings.model import Callback, TrackingEvent, Waybill, WaybillRequest
+from mappings.model import Callback, Printable, TrackingEvent, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpReply
 
 
@@ -23,8 +23,11 @@ class SfCarrier:
 
     def book_waybill(self, request: WaybillRequest) -> Exchange[Waybill]:
         """Order one waybill. SF refuses a second order of the same orderId (8016): the first is looked up then."""
-        issued = yield from waybill.book(request, self.settings)
-        return (yield from label.add_label(issued, self.settings))
+        return waybill.book(request, self.settings)
+
+    def fetch_label(self, *, waybill_no: str, order_code: str) -> Exchange[Printable]:
+        """Have SF's cloud printer make the label of a waybill, and fetch its file."""
+        return label.fetch(waybill_no, self.settings)
 
     def query_tracking(
         self, *, shipper_code: str, waybill_no: str, order_code: str, phone: str, asked_at: datetime

@@ -1,46 +1,34 @@
-"""The printable label: COM_RECE_CLOUD_PRINT_WAYBILLS names a file and a token, and the file is fetched with it.
-
-A waybill without its label is still a waybill: whatever goes wrong here is told with it and costs nothing else.
-"""
+"""The printable label: COM_RECE_CLOUD_PRINT_WAYBILLS names a file and a token, and the file is fetched with it."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from mappings.carriers.sf.service import read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.errors import PeerError, TransientError
 from mappings.fields import text_of
-from mappings.model import Waybill
+from mappings.model import Printable
 from mappings.wire import Exchange, HttpCall, HttpReply, check_status
 
 AREA = "sf.label"
 
 
-def add_label(issued: Waybill, settings: SfSettings) -> Exchange[Waybill]:
-    """The waybill with its label as PDF, or with a sentence saying why it has none; no template, no label."""
-    if not settings.print_template:
-        return issued
-    try:
-        content = yield from _fetch(issued.waybill_no, settings)
-    except PeerError as problem:
-        return replace(issued, label_problem=str(problem))
-    return replace(issued, label=content, label_kind="pdf")
-
-
-def _fetch(waybill_no: str, settings: SfSettings) -> Exchange[str]:
+def fetch(waybill_no: str, settings: SfSettings) -> Exchange[Printable]:
+    """The label as PDF. Raises any PeerError but UncertainError; a repeat makes the file anew."""
     reply = yield _print_call(waybill_no, settings)
     url, token = _read_place(reply, settings)
-    reply = yield HttpCall(
-        "fetch_label", "GET", url, {"X-Auth-token": token}, changes_peer=False, secrets=(token,) if token else ()
-    )
-    check_status(reply, AREA, changes_peer=False)
-    if not reply.body.startswith(b"%PDF"):
-        raise TransientError(f"{AREA}.garbled", "SF's label is no PDF file")
-    return base64.b64encode(reply.body).decode("ascii")
+    try:
+        reply = yield HttpCall(
+            "fetch_label", "GET", url, {"X-Auth-token": token}, changes_peer=False, secrets=(token,) if token else ()
+        )
+        content = _read_file(reply)
+    except PeerError as problem:
+        problem.peer_is_well = True  # files lie elsewhere, and SF itself has just answered
+        raise
+    return Printable(base64.b64encode(content).decode("ascii"), "pdf")
 
 
 def _print_call(waybill_no: str, settings: SfSettings) -> HttpCall:
@@ -75,3 +63,10 @@ def _first_file(result: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(listed, list) and listed and isinstance(listed[0], Mapping):
             return listed[0]
     return {}
+
+
+def _read_file(reply: HttpReply) -> bytes:
+    check_status(reply, AREA, changes_peer=False)
+    if not reply.body.startswith(b"%PDF"):
+        raise TransientError(f"{AREA}.garbled", "SF's label is no PDF file")
+    return reply.body

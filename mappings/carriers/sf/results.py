@@ -10,6 +10,9 @@ from mappings.verdicts import ERRORS, unmapped_result
 
 _TABLE = read_table(__package__, "results.toml")["result"]
 
+BOOKING = "sf.waybill"
+"""The front of the codes of a booking's errors."""
+
 _SENTENCES = {
     "duplicate": "SF holds this order already",
     "permanent": "SF refuses this until a person changes something",
@@ -42,7 +45,8 @@ def judge(code: str) -> Verdict:
 def error_of(verdict: Verdict, area: str, result_code: str, text: str, *, changes_peer: bool = True) -> PeerError:
     """The error that says this verdict; `area` is the front of its code (`sf.waybill`).
 
-    What SF may have done is uncertain for a call that changes something: the same orderId may be sent again.
+    What SF may have done is uncertain for a call that changes something: the same orderId may be sent again. SF allows
+    each service by itself: one that is not allowed to us leaves the others well, but without booking there is no work.
     """
     code, said = f"{area}.{verdict.code}", text[:200]
     if verdict.cls == "unmapped":
@@ -52,4 +56,6 @@ def error_of(verdict: Verdict, area: str, result_code: str, text: str, *, change
         busy = TransientError(code, verdict.say, peer_code=result_code, peer_text=said, retry_after_s=wait_s)
         busy.peer_is_well = wait_s is not None  # what lasts that long is about a place and its couriers, not about SF
         return busy
-    return ERRORS.get(verdict.cls, UncertainError)(code, verdict.say, peer_code=result_code, peer_text=said)
+    refusal = ERRORS.get(verdict.cls, UncertainError)(code, verdict.say, peer_code=result_code, peer_text=said)
+    refusal.peer_is_well = verdict.code == "service_not_allowed" and area != BOOKING
+    return refusal

@@ -67,6 +67,7 @@ SPEC = Spec(
     settings=SETTINGS,
     rate_per_s=20,
     repeat_is_safe=True,
+    fetches_labels=lambda config: bool(config.get("print_template")),
     signs_pushes=False,
 )
 

@@ -1,4 +1,4 @@
-"""The cloud print label: asked for only where a template is set, and never at the cost of the waybill."""
+"""The cloud print label: asked for only where a template is set, made by SF, fetched as a file."""
 
 from __future__ import annotations
 
@@ -6,67 +6,99 @@ import base64
 
 import pytest
 
-from mappings.errors import PeerError, TransientError
+from mappings.carriers.sf import SfCarrier
+from mappings.errors import AuthError, PeerError, PermanentError, TransientError
 from mappings.wire import HttpReply
-from tests.contract.sf.cases import NUMBER, Talk, a_request, carrier, gateway, inner, message_of, ordered, service
+from tests.contract.sf.cases import NUMBER, ORDER_CODE, Talk, carrier, gateway, inner, message_of, service
 
-ISSUED = ordered(2, (1, NUMBER))
 PLACE = inner({"success": True, "obj": {"files": [{"url": "https://print.sf.example/1.pdf", "token": "t0k3n"}]}})
 PDF = HttpReply(200, {"content-type": "application/pdf"}, b"%PDF-1.4 label")
 
 
-def talk(*answers: HttpReply | PeerError, template: str = "fm_150_standard_TESTPID") -> Talk:
-    return Talk(carrier(print_template=template).book_waybill(a_request()), *answers)
+def talk(*answers: HttpReply | PeerError) -> Talk:
+    ours = carrier(print_template="fm_150_standard_TESTPID")
+    return Talk(ours.fetch_label(waybill_no=NUMBER, order_code=ORDER_CODE), *answers)
 
 
-def test_without_a_template_no_label_is_asked_for() -> None:
-    told = talk(ISSUED, template="")
-    assert (told.asked, told.result.label, told.result.label_problem) == (["book_waybill"], "", "")
+def refusal(*answers: HttpReply | PeerError) -> PeerError:
+    with pytest.raises(PeerError) as caught:
+        talk(*answers)
+    return caught.value
+
+
+def test_without_a_template_no_label_is_wanted() -> None:
+    assert not SfCarrier.spec.fetches_labels({})
+    assert not SfCarrier.spec.fetches_labels({"print_template": ""})
+    assert SfCarrier.spec.fetches_labels({"print_template": "fm_150_standard_TESTPID"})
 
 
 def test_the_file_is_fetched_with_its_token_and_kept_as_pdf() -> None:
-    told = talk(ISSUED, PLACE, PDF)
-    printing, fetching = told.calls[1:]
+    told = talk(PLACE, PDF)
+    printing, fetching = told.calls
 
-    assert told.asked == ["book_waybill", "print_label", "fetch_label"]
+    assert told.asked == ["print_label", "fetch_label"]
     assert message_of(printing)["templateCode"] == "fm_150_standard_TESTPID"
     assert message_of(printing)["documents"] == [{"masterWaybillNo": NUMBER}]
     assert (fetching.url, fetching.headers["X-Auth-token"]) == ("https://print.sf.example/1.pdf", "t0k3n")
     assert fetching.secrets == ("t0k3n",)
     assert not printing.changes_peer
     assert not fetching.changes_peer
-    assert (told.result.label_kind, base64.b64decode(told.result.label)) == ("pdf", PDF.body)
+    assert (told.result.kind, base64.b64decode(told.result.content)) == ("pdf", PDF.body)
 
 
 def test_a_label_in_the_usual_place_of_an_answer_is_found_too() -> None:
     usual = service(obj={"files": [{"url": "https://print.sf.example/1.pdf"}]})
-    told = talk(ISSUED, usual, PDF)
-    assert told.result.label_kind == "pdf"
+    assert talk(usual, PDF).result.kind == "pdf"
 
 
 @pytest.mark.parametrize(
-    "answers",
+    ("answer", "error", "code"),
     [
-        (gateway("A1004"),),
-        (gateway("A1099"),),
-        (service("9999"),),
-        (HttpReply(502, {}, b""),),
-        (HttpReply(200, {}, b"<html>"),),
-        (TransientError("sf.print_label.timeout", "no answer"),),
-        (inner({"success": True}),),
-        (inner({"success": True, "obj": {"files": [{"url": "http://print.sf.example/1.pdf"}]}}),),
-        (inner({"success": True, "obj": {"files": [{"url": "file:///etc/passwd"}]}}),),
-        (inner({"success": True, "obj": {"files": [None]}}),),
-        (PLACE, HttpReply(403, {}, b"")),
-        (PLACE, HttpReply(200, {}, b"<html>login</html>")),
-        (PLACE, TransientError("sf.fetch_label.timeout", "no answer")),
+        (gateway("A1099"), TransientError, "failed"),
+        (service("8196"), TransientError, "reason_unknown"),
+        (HttpReply(502, {}, b""), TransientError, "server_error"),
+        (HttpReply(200, {}, b"<html>"), TransientError, "garbled"),
+        (inner({"success": True}), TransientError, "address_missing"),
+        (inner({"success": True, "obj": {"files": [None]}}), TransientError, "address_missing"),
+        (
+            inner({"success": True, "obj": {"files": [{"url": "http://x.example/1"}]}}),
+            TransientError,
+            "address_missing",
+        ),
+        (
+            inner({"success": True, "obj": {"files": [{"url": "file:///etc/passwd"}]}}),
+            TransientError,
+            "address_missing",
+        ),
+        (service("S0002"), PermanentError, "field_missing"),
+        (gateway("A1006"), AuthError, "signature_refused"),
     ],
-    ids=range(13),
+    ids=range(10),
 )
-def test_whatever_goes_wrong_with_the_label_the_waybill_stands_and_says_so(
-    answers: tuple[HttpReply | PeerError, ...],
+def test_a_label_that_sf_does_not_make_says_why(answer: HttpReply, error: type[PeerError], code: str) -> None:
+    refused = refusal(answer)
+    assert (type(refused), refused.code) == (error, f"sf.label.{code}")
+    assert not refused.peer_is_well
+
+
+def test_a_print_service_that_is_not_ours_leaves_sf_open_for_orders() -> None:
+    refused = refusal(gateway("A1004"))
+    assert (type(refused), refused.code, refused.peer_is_well) == (AuthError, "sf.label.service_not_allowed", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "code"),
+    [
+        (HttpReply(403, {}, b""), AuthError, "sf.label.auth"),
+        (HttpReply(404, {}, b""), PermanentError, "sf.label.refused"),
+        (HttpReply(502, {}, b""), TransientError, "sf.label.server_error"),
+        (HttpReply(200, {}, b"<html>login</html>"), TransientError, "sf.label.garbled"),
+        (TransientError("sf.fetch_label.timeout", "no answer"), TransientError, "sf.fetch_label.timeout"),
+    ],
+    ids=range(5),
+)
+def test_a_file_that_cannot_be_had_is_no_word_against_sf(
+    answer: HttpReply | PeerError, error: type[PeerError], code: str
 ) -> None:
-    told = talk(ISSUED, *answers)
-    assert told.is_over
-    assert (told.result.waybill_no, told.result.label) == (NUMBER, "")
-    assert told.result.label_problem
+    refused = refusal(PLACE, answer)
+    assert (type(refused), refused.code, refused.peer_is_well) == (error, code, True)

@@ -312,6 +312,9 @@ def test_every_published_code_has_its_class(row: dict[str, str]) -> None:
     if row["cls"] in ("ok", "duplicate"):
         assert judge(row["code"]).cls == row["cls"]
         return
+    if row["code"] == "A1006":  # of one order; see below
+        assert type(refusal(gateway("A1006", row["zh"]), service("6150"))) is PermanentError
+        return
     refused = refusal(answer(row["code"], row["zh"]))
     assert type(refused) in CLASSES[row["cls"]]
     assert (refused.peer_code, refused.peer_text) == (row["code"], row["zh"])
@@ -340,6 +343,48 @@ def test_a_time_without_couriers_is_waited_out_for_longer_than_a_busy_second() -
     assert isinstance(full, TransientError)
     assert (full.retry_after_s, full.peer_is_well) == (900, True)
     assert not refusal(gateway("A1005")).peer_is_well
+
+
+def test_a_check_word_that_is_wrong_for_every_text_is_told_from_a_text_that_sf_reads_otherwise() -> None:
+    talk = Talk(carrier().book_waybill(a_request()), gateway("A1006"))
+    assert (talk.asked, message_of(talk.calls[1])["orderId"]) == (["book_waybill", "find_waybill"], ORDER_CODE)
+    assert json.dumps(message_of(talk.calls[1])).isascii()
+
+    wrong_key = refusal(gateway("A1006"), gateway("A1006"))
+    assert (type(wrong_key), wrong_key.code, wrong_key.peer_is_well) == (
+        AuthError,
+        "sf.waybill.signature_refused",
+        False,
+    )
+    for answer in (service("6150"), service("8018"), ordered(2, (1, NUMBER))):
+        own_text = refusal(gateway("A1006"), answer)
+        assert (type(own_text), own_text.code) == (PermanentError, "sf.waybill.text_refused")
+    assert type(refusal(gateway("A1006"), gateway("A1005"))) is TransientError
+
+
+@pytest.mark.parametrize("code", ["8114", "8119", "6126"])
+def test_a_refused_card_that_a_rule_named_is_refused_alone(code: str) -> None:
+    def refused(account: str) -> PeerError:
+        ours = carrier(monthly_card="7550000001", monthly_cards={"shanghai": "0210000001"})
+        with pytest.raises(PeerError) as caught:
+            outcome(ours.book_waybill(a_request(account=account)), service(code))
+        return caught.value
+
+    named, usual = refused("shanghai"), refused("")
+    assert isinstance(named, AuthError)
+    assert isinstance(usual, AuthError)
+    assert (named.code, named.account, named.peer_is_well) == ("sf.waybill.monthly_card_refused", "shanghai", True)
+    assert (usual.account, usual.peer_is_well) == ("", False)
+
+
+def test_only_the_service_that_books_stops_the_others() -> None:
+    assert not refusal(gateway("A1004")).peer_is_well
+    exchange = carrier().query_tracking(
+        shipper_code="SF", waybill_no=NUMBER, order_code=ORDER_CODE, phone="", asked_at=NOW
+    )
+    with pytest.raises(AuthError) as caught:
+        outcome(exchange, gateway("A1004"))
+    assert caught.value.peer_is_well
 
 
 def test_a_cancelled_order_id_is_never_replaced_by_another() -> None:

@@ -24,7 +24,8 @@ from sync.switchboard import DEFAULT, DRAINING, PAUSED, Switch
 MODES = {"pause": PAUSED, "drain": DRAINING}
 ACTIONS = (*MODES, "resume", "default")
 
-_PART = re.compile(r"[\w.-]{1,30}")
+_PART = re.compile(r"[\w.-]{1,40}")
+_COURIER = re.compile(r"[0-9A-Z_]{1,20}")
 _SPAN = re.compile(r"(\d{1,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -99,7 +100,27 @@ def _check(rt: Runtime, wish: Wish) -> str:
         raise SwitchRefused(f"No carrier is called {carrier!r}; configured are {', '.join(names)}")
     if slash and (wish.action == "default" or not _PART.fullmatch(part)):
         raise SwitchRefused(f"{wish.target!r} is not CARRIER" + ("" if wish.action == "default" else "/COURIER"))
-    return DEFAULT if wish.action == "default" else f"carrier.{carrier}{slash}{part}"
+    if wish.action == "default":
+        return DEFAULT
+    return f"carrier.{carrier}{slash}{_spelled(rt, carrier, part) if part else ''}"
+
+
+def _spelled(rt: Runtime, carrier: str, part: str) -> str:
+    """An account as rules name it, or what is switched already; else a courier company's code, in capitals.
+
+    Raises SwitchRefused for any other name: no parcel carries it, so switching it would stop nothing.
+    """
+    rules = rt.settings.routing.rules
+    accounts = {offer.account for rule in rules for offer in rule.offers if offer.carrier == carrier}
+    if part in accounts or f"carrier.{carrier}/{part}" in rt.switchboard.read().switches:
+        return part
+    code = part.upper()
+    if not _COURIER.fullmatch(code):
+        raise SwitchRefused(
+            f"No routing rule names an account {part!r} at {carrier}, so no parcel goes by that name: switch the "
+            f"courier company whose account it is, such as {carrier}/ZTO"
+        )
+    return code
 
 
 def _name(target: str) -> str:

@@ -392,6 +392,8 @@ def test_every_change_is_kept_with_who_and_why(two: TwoCarriers) -> None:
         ("pause", "pigeon", "No carrier is called 'pigeon'; configured are kdniao, backup"),
         ("pause", "kdniao/", "is not CARRIER/COURIER"),
         ("pause", "kdniao/a b", "is not CARRIER/COURIER"),
+        ("pause", "kdniao/zto-south", "No routing rule names an account 'zto-south' at kdniao.*such as kdniao/ZTO"),
+        ("drain", f"kdniao/{'a' * 41}", "is not CARRIER/COURIER"),
         ("default", "backup/ZTO", "is not CARRIER"),
         ("resume", "kdniao", "carrier.kdniao is not switched off"),
         ("resume", "default", "default is not switched off"),
@@ -406,6 +408,19 @@ def test_what_cannot_be_switched_is_refused_with_a_sentence(
     with two.house.rt.database.reading() as session:
         assert not session.execute(select(SwitchRow)).all()
         assert not session.execute(select(AuditRow)).all()
+
+
+def test_a_courier_is_switched_however_its_code_is_typed_and_an_account_as_the_rules_spell_it(two: TwoCarriers) -> None:
+    account = "south-branch." + "x" * 27  # the longest that a rule can name
+    two.use_rules(f'[[rule]]\nname = "a"\ncarrier = "kdniao"\naccount = "{account}"\nwhen = {{ cod = true }}')
+    two.do("pause", "kdniao/zto")
+    two.do("pause", f"kdniao/{account}")
+    assert two.house.rt.switchboard.read().switches.keys() == {f"{FIRST}/ZTO", f"{FIRST}/{account}"}
+
+    two.use_rules("")
+    two.do("resume", "kdniao/zto")
+    two.do("resume", f"kdniao/{account}")
+    assert not two.house.rt.switchboard.read().switches
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2020-01-01", "5 parsecs", "0m"])

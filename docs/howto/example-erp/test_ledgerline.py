@@ -1,41 +1,52 @@
-"""Ledgerline's answers, one by one. No socket: an exchange is fed replies as values."""
+"""Ledgerline obeys what every ERP's connector must, and each of its own answers has its class. No socket is opened."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
 from ecsync_ledgerline import PAGE, LedgerlineErp
 
-from mappings.errors import AuthError, DuplicateError, PeerError, PermanentError, TransientError, UncertainError
-from mappings.model import Address, Consignee, ErpDocument, ErpOrder, Order, OrderLine, Queue, StockFigure
+from mappings.conformance import ErpCase, ErpConformance
+from mappings.errors import DuplicateError, PeerError, PermanentError, UncertainError
+from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange, HttpCall, HttpReply
 
 T = TypeVar("T")
-ERP = LedgerlineErp({"base_url": "https://erp.example", "token": "t0ken-123", "customer": "WEB"})
-DOCUMENT = ErpDocument("L-1", "2026112200042")
-HTML = HttpReply(200, body=b"<html>log in</html>")
+CONFIG = {"base_url": "https://erp.example", "token": "t0ken-0123456789", "customer": "WEB"}
+ERP = LedgerlineErp(CONFIG)
+DOCUMENT = ErpDocument("L-1", "2026112100001")
 
 
-def erp_order(sku: str = "TEA-01") -> ErpOrder:
-    bought = Order(
-        shop="main",
-        shop_order_id="42",
-        order_sn="2026112200042",
-        queue=Queue.AWAIT_SHIP,
-        consignee=Consignee("王小明", "13800138000", Address("浙江", "杭州", "西湖区", "龙井路 1 号")),
-        lines=(OrderLine("7", sku, "龙井茶", quantity=2, price_fen=1388, weight_g=250),),
-        total_fen=2776,
-        cod_fen=0,
-        shipping_code="sf",
-        shipping_name="顺丰速运",
-        placed_at=datetime(2026, 11, 21, 16, 30, tzinfo=UTC),
-        paid_at=None,
-        content_hash="x",
-    )
-    return ErpOrder(bought, external_ref=bought.order_sn, idempotency_key="main-42", order_date="20261122")
+class ScriptedLedgerline:
+    """Plays the ERP, as its documents say: it remembers what it was told, and knows one SKU."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, str] = {}
+        self.cancelled: set[str] = set()
+
+    def __call__(self, call: HttpCall) -> HttpReply:
+        if call.operation == "create_order":
+            return self._create(json.loads(call.body))
+        if call.operation == "find_order":
+            reference = call.url.rpartition("=")[2]
+            return held(*(number for known, number in self.orders.items() if known == reference))
+        if call.operation == "read_stock":
+            return answer({"stock": [{"sku": "TS-1", "free": 5}]})
+        reference = call.url.split("/")[-2]
+        if reference in self.cancelled:
+            return answer({"error": "cancelled"}, 409)
+        self.cancelled.add(reference)
+        return answer({})
+
+    def _create(self, order: dict[str, Any]) -> HttpReply:
+        if any(line["sku"] != "TS-1" for line in order["lines"]):
+            return answer({"error": "unknown_sku"}, 422)
+        if order["reference"] in self.orders:
+            return HttpReply(409)
+        self.orders[order["reference"]] = f"L-{len(self.orders) + 1}"
+        return answer({"number": self.orders[order["reference"]]}, 201)
 
 
 def run(exchange: Exchange[T], *replies: HttpReply) -> tuple[T, list[HttpCall]]:
@@ -56,16 +67,27 @@ def held(*numbers: str) -> HttpReply:
     return answer({"orders": [{"reference": DOCUMENT.external_ref, "number": number} for number in numbers]})
 
 
+CASE = ErpCase(LedgerlineErp, CONFIG, peer=ScriptedLedgerline)
+
+
+class TestLedgerline(ErpConformance):
+    case = CASE
+
+
+def erp_order() -> ErpOrder:
+    return CASE.order()
+
+
 def test_the_order_that_is_sent() -> None:
     document, [call] = run(ERP.create(erp_order()), answer({"number": "L-1"}, 201))
 
     assert document == DOCUMENT
     assert json.loads(call.body) == {
-        "reference": "2026112200042",
+        "reference": "2026112100001",
         "customer": "WEB",
-        "date": "2026-11-22",
-        "total": "27.76",
-        "lines": [{"sku": "TEA-01", "count": 2, "price": "13.88"}],
+        "date": "2026-12-01",
+        "total": "119.80",
+        "lines": [{"sku": "TS-1", "count": 2, "price": "59.90"}],
     }
 
 
@@ -84,39 +106,19 @@ def test_stock_is_read_to_its_last_page() -> None:
     assert [call.url.rpartition("=")[2] for call in calls] == ["0", str(PAGE)]
 
 
-def test_an_order_without_sku_never_leaves() -> None:
-    with pytest.raises(PermanentError, match="no SKU"):
-        next(ERP.create(erp_order(sku="")))
-
-
-@pytest.mark.parametrize("reply", [HttpReply(200, body=b"{}"), answer({"error": "cancelled"}, 409)])
-def test_a_cancelled_order_is_a_success_each_time(reply: HttpReply) -> None:
-    run(ERP.cancel(DOCUMENT), reply)
-
-
 @pytest.mark.parametrize(
     ("exchange", "replies", "error"),
     [
-        (lambda: ERP.create(erp_order()), [HTML], UncertainError),
-        (lambda: ERP.create(erp_order()), [HttpReply(502)], UncertainError),
         (lambda: ERP.create(erp_order()), [answer({}, 201)], UncertainError),
-        (lambda: ERP.create(erp_order()), [HttpReply(429)], TransientError),
-        (lambda: ERP.create(erp_order()), [HttpReply(401)], AuthError),
-        (lambda: ERP.create(erp_order()), [answer({"error": "unknown_sku"}, 422)], PermanentError),
         (lambda: ERP.create(erp_order()), [HttpReply(409), held()], DuplicateError),
-        (lambda: ERP.find("2026112200042"), [HTML], TransientError),
-        (lambda: ERP.find("2026112200042"), [HttpReply(502)], TransientError),
-        (lambda: ERP.find("2026112200042"), [held("L-1", "L-2")], PermanentError),
-        (lambda: ERP.find("2026112200042"), [answer({"items": []})], PermanentError),
+        (lambda: ERP.find("2026112100001"), [held("L-1", "L-2")], PermanentError),
+        (lambda: ERP.find("2026112100001"), [answer({"items": []})], PermanentError),
         (lambda: ERP.cancel(DOCUMENT), [answer({"error": "shipped"}, 409)], PermanentError),
-        (lambda: ERP.cancel(DOCUMENT), [HttpReply(504)], UncertainError),
-        (lambda: ERP.read_stock(None), [HTML], TransientError),
         (lambda: ERP.read_stock(None), [answer({"stock": [{"sku": "A", "free": "many"}]})], PermanentError),
     ],
 )
-def test_every_other_answer_has_its_class(exchange: Any, replies: list[HttpReply], error: type[PeerError]) -> None:
+def test_its_own_answers_have_their_class(exchange: Any, replies: list[HttpReply], error: type[PeerError]) -> None:
     with pytest.raises(PeerError) as caught:
         run(exchange(), *replies)
 
     assert type(caught.value) is error
-    assert not any(private in str(caught.value) for private in ("王小明", "13800138000", "t0ken-123"))

@@ -48,6 +48,6 @@ def test_the_example_installs_is_found_and_passes_its_own_test(tmp_path: Path) -
     shutil.copy(EXAMPLE / "test_ledgerline.py", tests)
 
     assert "Ledgerline" in run("-c", FIND, path=target)
-    assert "21 passed" in run(
+    assert "31 passed" in run(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", path=target, cwd=tests
     )

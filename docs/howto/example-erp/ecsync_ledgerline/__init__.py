@@ -97,6 +97,7 @@ class LedgerlineErp:
             message = "Ledgerline does not cancel the order any more: settle it there"
             raise PermanentError("ledgerline.cancel.too_late", message, peer_code="409", peer_text=_error(reply))
         check_status(reply, "ledgerline.cancel")
+        read_json_object(reply, "ledgerline.cancel")  # a proxy's page with 200 is no yes
 
     # --- stock
 

@@ -285,7 +285,7 @@ def _read_all(reader: Reader) -> Settings:
         api_token=get("ECSYNC_API_TOKEN", check_token, ""),
         labels_keep_days=get("ECSYNC_LABELS_KEEP_DAYS", parse_count, 90),
         labels_paper=get("ECSYNC_LABELS_PAPER", check_papers, DEFAULT_PAPER),
-        callback_max_bytes=get("ECSYNC_CALLBACK_MAX_BYTES", parse_count, 1_000_000),
+        callback_max_bytes=get("ECSYNC_CALLBACK_MAX_BYTES", parse_count, 4_000_000),
         metrics_dir=get("ECSYNC_METRICS_DIR", default=""),
         startup_wait_s=get("ECSYNC_STARTUP_WAIT_S", parse_seconds, 60.0),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from mappings.connector import CallbackRefused
@@ -13,6 +14,18 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_FIELDS = 20
 PROBLEM_LIMIT = 50
 """How many sentences about unreadable items are kept of one push."""
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+"""Who may push, by the address that connects to us; nobody named: anybody."""
+
+
+def parse_networks(text: str) -> Networks:
+    """`203.0.113.0/24,2001:db8::1`. Raises ValueError."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as problem:
+        raise ValueError(f"must be addresses or networks like 203.0.113.0/24, with commas between: {problem}") from None
 
 
 def check_size(body: bytes) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import time
 
 from mappings.accounts import pick_account, single_account
+from mappings.callbacks import Networks, parse_networks
 from mappings.carriers.kdniao.accounts import PAY_TYPES, Account, Accounts, check_word, parse_accounts
 from mappings.connector import Config, Setting, Spec
 from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_flag, parse_hours, parse_url, read_hours
@@ -79,6 +80,8 @@ SETTINGS = (
     Setting("pickup_shipper_type", "ShipperType of 1801", "1801 的 ShipperType", "5", parse=_account(2)),
     Setting("pickup_cancel_type", "CancelType of 1802", "1802 的 CancelType", "1", parse=_account(2)),
     Setting("template", "Return the printable label", "返回面单模板", True, parse=parse_flag),
+    Setting("callback_allow", "Addresses that may push; empty: any", "允许推送的地址;留空不限", (),
+            parse=parse_networks),
     Setting("max_items", "Most parcels taken from one push", "单次推送最多包裹数", 1000, parse=parse_count),
 )  # fmt: skip
 
@@ -128,6 +131,7 @@ class KdniaoSettings:
     pickup_shipper_type: str
     pickup_cancel_type: str
     template: bool
+    callback_allow: Networks
     max_items: int
 
     @classmethod

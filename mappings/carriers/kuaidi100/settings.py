@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import time
 
 from mappings.accounts import pick_account, single_account
+from mappings.callbacks import Networks, parse_networks
 from mappings.carriers.kuaidi100.accounts import PAY_TYPES, Account, Accounts, parse_accounts
 from mappings.connector import NEVER, Config, Setting, Spec
 from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_hours, parse_url, read_hours
@@ -76,6 +77,8 @@ SETTINGS = (
     Setting("print_type", "Label: NON none, IMAGE, HTML", "面单:NON不要 IMAGE图片 HTML网页", "NON",
             parse=one_of("NON", "IMAGE", "HTML")),
     Setting("template", "Label template of Kuaidi100's console (tempId)", "面单模板编码", "", parse=str.strip),
+    Setting("callback_allow", "Addresses that may push; empty: any", "允许推送的地址;留空不限", (),
+            parse=parse_networks),
     Setting("max_items", "Most scans taken from one push", "单次推送最多轨迹数", 1000, parse=parse_count),
 )  # fmt: skip
 
@@ -124,6 +127,7 @@ class Kuaidi100Settings:
     accounts: Accounts = field(repr=False)
     print_type: str
     template: str
+    callback_allow: Networks
     max_items: int
 
     @classmethod

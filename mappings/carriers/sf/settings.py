@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from mappings.callbacks import Networks, parse_networks
 from mappings.connector import Config, Setting, Spec
 from mappings.errors import PermanentError
 from mappings.parsing import demand_https, fill_in, one_of, parse_count, parse_flag
@@ -14,8 +14,6 @@ from mappings.wire import parse_base_url
 SANDBOX_URL = "https://sfapi-sbox.sf-express.com/std/service"
 SERVICE_URL = "https://sfapi.sf-express.com/std/service"
 
-Network = IPv4Network | IPv6Network
-
 
 def _cards(text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
@@ -23,13 +21,6 @@ def _cards(text: str) -> dict[str, str]:
     if len(cards) != len(pairs) or not all(name and card for name, card in cards.items()):
         raise ValueError("must be names and cards like shanghai=0210000001,shenzhen=7550000001, each name once")
     return cards
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as problem:
-        raise ValueError(f"must be addresses or networks like 203.0.113.0/24, with commas between: {problem}") from None
 
 
 SETTINGS = (
@@ -55,7 +46,8 @@ SETTINGS = (
             parse=str.strip),
     Setting("push_format", "What SF pushes: json, or xml of old contracts", "路由推送格式:json 或旧版 xml", "json",
             parse=one_of("json", "xml")),
-    Setting("callback_allow", "Addresses that may push; empty: any", "允许推送的地址;留空不限", (), parse=_networks),
+    Setting("callback_allow", "Addresses that may push; empty: any", "允许推送的地址;留空不限", (),
+            parse=parse_networks),
     Setting("max_items", "Most routes taken from one push", "单次推送最多路由数", 1000, parse=parse_count),
 )  # fmt: skip
 
@@ -90,7 +82,7 @@ class SfSettings:
     confirm_retry_s: int
     print_template: str
     push_format: str
-    callback_allow: tuple[Network, ...]
+    callback_allow: Networks
     max_items: int
 
     @classmethod

@@ -89,7 +89,7 @@ class TestWithAList:
 
     def test_the_list_is_that_carriers_own(self, client: FlaskClient) -> None:
         answer = client.post(f"/callbacks/kdniao/{TOKEN}", data=b"x=1")
-        assert answer.status_code == 400  # read by KDNiao's connector, which knows no list
+        assert answer.status_code == 400  # read by KDNiao's connector, whose list is empty
 
 
 BOMB = (

@@ -117,6 +117,13 @@ def test_a_push_for_another_user_of_kdniao_is_refused_in_its_words(client: Flask
     assert send(client, PLATFORMS["kdniao"], other) == (403, False)
 
 
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_who_is_on_no_list_is_refused_however_well_the_push_is_signed(make_app: MakeApp, name: str) -> None:
+    listed = {f"ECSYNC_CARRIER_{name.upper()}_CALLBACK_ALLOW": "203.0.113.0/24"}
+    client, platform = make_app(**KUAIDI100, **listed).test_client(), PLATFORMS[name]
+    assert send(client, platform, platform.body(json.dumps(platform.good))) == (403, False)
+
+
 # --- what is good of a push
 
 

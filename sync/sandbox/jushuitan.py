@@ -17,6 +17,7 @@ from sync.sandbox.jushuitan_rules import (
     LONGEST_WINDOW,
     MOST_NUMBERS,
     MOST_ORDERS,
+    MOST_PARCELS,
     MOST_SKUS,
     Refusal,
     check_form,
@@ -29,6 +30,7 @@ from sync.sandbox.shelves import Shelf, Shelves
 from sync.sandbox.throttle import Throttle
 
 CHINA = timezone(timedelta(hours=8))
+TIME = "%Y-%m-%d %H:%M:%S"
 REFRESH = "/openWeb/auth/refreshToken"
 
 _OPERATIONS = {
@@ -36,6 +38,7 @@ _OPERATIONS = {
     "/open/orders/single/query": "find_order",
     "/open/jushuitan/orderbyoid/cancel": "cancel_order",
     "/open/inventory/query": "read_stock",
+    "/open/logistic/query": "poll_shipments",
     REFRESH: "refresh_token",
 }
 
@@ -73,6 +76,7 @@ class SandboxJushuitan(Peer):
     _is_expired: bool = field(default=False, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _orders: dict[str, JushuitanOrder] = field(default_factory=dict, init=False, repr=False)
+    _sent: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.shelves = Shelves(unknown=self.unknown_skus)
@@ -96,6 +100,7 @@ class SandboxJushuitan(Peer):
         Peer.reset(self)
         with self._lock:
             self._orders.clear()
+            self._sent.clear()
         self.shelves.clear()
 
     def expire_token(self) -> None:
@@ -106,6 +111,27 @@ class SandboxJushuitan(Peer):
         """What is held under our number. Raises KeyError when there is none."""
         with self._lock:
             return self._orders[so_id]
+
+    def ship(self, so_id: str, l_id: str, *, outer_oi_ids: tuple[str, ...] = (), name: str = "顺丰速运") -> None:
+        """The warehouse sends an order, or the lines that `outer_oi_ids` name: an order of their own there."""
+        with self._lock:
+            held = self._orders[so_id]
+            items = [item for item in held.row["items"] if not outer_oi_ids or item["outer_oi_id"] in outer_oi_ids]
+            if not outer_oi_ids:
+                held.status = "Sent"
+            names = ("sku_id", "qty", "outer_oi_id")
+            self._sent.append(
+                {
+                    "o_id": held.o_id + (len(self._sent) + 1 if outer_oi_ids else 0),
+                    "shop_id": held.row["shop_id"],
+                    "so_id": so_id,
+                    "send_date": _now(),
+                    "lc_id": "",
+                    "l_id": l_id,
+                    "logistics_company": name,
+                    "items": [{**{field: item[field] for field in names}, "raw_so_id": so_id} for item in items],
+                }
+            )
 
     def _perform(self, operation: str, form: Mapping[str, str]) -> Response:
         try:
@@ -122,6 +148,7 @@ class SandboxJushuitan(Peer):
                 "find_order": self._find,
                 "cancel_order": self._cancel,
                 "read_stock": self._stock,
+                "poll_shipments": self._shipments,
             }
             data, note = steps[operation](read_biz(form))
         except Refusal as refusal:
@@ -206,6 +233,17 @@ class SandboxJushuitan(Peer):
         page = {"page_index": index, "page_size": size, "data_count": len(shelves)}
         return {**page, "has_next": start + size < len(shelves), "inventorys": rows}, "told"
 
+    def _shipments(self, asked: Any) -> tuple[dict[str, Any], str]:
+        size, index = int(asked.get("page_size") or 30), int(asked.get("page_index") or 1)
+        if not 0 < size <= MOST_PARCELS or index < 1 or asked.get("date_type", 3) not in range(4):
+            raise Refusal(-1, "page_size 最大50，date_type 不正确")
+        since, until = (moment.strftime(TIME) for moment in _window(asked))
+        with self._lock:
+            found = [row for row in self._sent if since <= row["send_date"] <= until]
+        start = (index - 1) * size
+        page = {"page_index": index, "page_size": size, "data_count": len(found), "has_next": start + size < len(found)}
+        return {**page, "orders": found[start : start + size]}, "told"
+
 
 def _window(asked: Mapping[str, Any]) -> tuple[datetime, datetime]:
     begin, end = asked.get("modified_begin"), asked.get("modified_end")
@@ -224,8 +262,12 @@ def _row(shelf: Shelf) -> dict[str, Any]:
         "order_lock": shelf.locked,
         "pick_lock": 0,
         "virtual_qty": 0,
-        "modified": shelf.changed_at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S"),
+        "modified": shelf.changed_at.astimezone(CHINA).strftime(TIME),
     }
+
+
+def _now() -> str:
+    return utc_now().astimezone(CHINA).strftime(TIME)
 
 
 def _key(operation: str, form: Mapping[str, str], orders: Mapping[str, JushuitanOrder]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 CLOCK_TOLERANCE = timedelta(minutes=15)
 LONGEST_WINDOW = timedelta(days=7)
-MOST_ORDERS, MOST_SKUS, MOST_NUMBERS = 50, 100, 20
+MOST_ORDERS, MOST_SKUS, MOST_NUMBERS, MOST_PARCELS = 50, 100, 20, 50
 
 _SYSTEM = ("app_key", "access_token", "timestamp", "charset", "version", "biz", "sign")
 _HEADER = (

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from mappings.connector import Config, Spec
-from mappings.erps.jushuitan import cancel, stock
+from mappings.erps.jushuitan import cancel, shipments, stock
 from mappings.erps.jushuitan.order import AREA, upload_row
 from mappings.erps.jushuitan.service import Service, garbled
 from mappings.erps.jushuitan.settings import SPEC, JushuitanSettings
@@ -15,7 +15,7 @@ from mappings.errors import PermanentError
 from mappings.explaining import Explained
 from mappings.field_sources import explain_fields, read_rows
 from mappings.fields import objects_in, text_of
-from mappings.model import ErpDocument, ErpOrder, StockFigure
+from mappings.model import ErpDocument, ErpOrder, ErpShipment, StockFigure
 from mappings.wire import Exchange
 
 UPLOAD = "/open/jushuitan/orders/upload"
@@ -60,6 +60,14 @@ class JushuitanErp:
     def read_stock(self, since: datetime | None, skus: Collection[str] = ()) -> Exchange[tuple[StockFigure, ...]]:
         """What can be sold of these SKUs, or of those that changed since."""
         return (yield from stock.read_stock(self._service, since, skus))
+
+    def poll_shipments(self, since: datetime) -> Exchange[tuple[ErpShipment, ...]]:
+        """What its warehouses sent of our shop's orders; never raises UncertainError."""
+        return (yield from shipments.read_shipments(self._service, since))
+
+    def settle_shipments(self, taken: Mapping[str, str]) -> Exchange[None]:
+        """Nobody is told: Jushuitan does not ask what became of them."""
+        yield from ()
 
 
 def _read_row(data: Mapping[str, Any], external_ref: str) -> ErpDocument:

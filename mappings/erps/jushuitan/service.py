@@ -6,18 +6,20 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from mappings.erps.jushuitan.settings import JushuitanSettings
-from mappings.errors import AuthError, PeerError, TransientError, UncertainError
-from mappings.fields import text_of
+from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
+from mappings.fields import objects_in, text_of
 from mappings.rulings import Rules, Ruling, is_utf8
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, read_json_object, spellings, to_json
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
 REFRESH = "/openWeb/auth/refreshToken"
 TOKEN_REFUSED = "100"  # noqa: S105 - an answer's code
+MOST_PAGES = 2000
 
 RULES = Rules.of("Jushuitan", __package__)
 
@@ -70,6 +72,27 @@ class Service:
             raise RULES.error(answer.ruling, area, answer.code, answer.text, changes_peer=changes_peer)
         return answer.data
 
+    def rows(
+        self, operation: str, path: str, wanted: Biz, area: str, list_name: str, at_once: int
+    ) -> Exchange[list[Mapping[str, Any]]]:
+        """All pages of a question. Raises PermanentError `<area>.list_missing` for an answer without its list."""
+        rows: list[Mapping[str, Any]] = []
+        for page in range(1, MOST_PAGES + 1):
+            biz = partial(_page_of, wanted, page, at_once)
+            data = yield from self.ask(operation, path, biz, area, changes_peer=False)
+            found = data.get(list_name, data.get("datas"))
+            if found is None and list_name in data:
+                return rows
+            if not isinstance(found, list):
+                raise PermanentError(
+                    f"{area}.list_missing",
+                    f"Jushuitan's answer to {path} holds no list: check the path, and whether our app may use it",
+                )
+            rows += objects_in(found)
+            if not _has_more(data, len(found), at_once):
+                return rows
+        raise garbled(area, f"Jushuitan gives more than {MOST_PAGES} pages", changes_peer=False)
+
     def _ask_once(self, operation: str, path: str, biz: Biz, area: str, changes_peer: bool) -> Exchange[Answer]:
         token = self._access_token
 
@@ -121,6 +144,15 @@ class Service:
         timestamp = str(int(stamp.at.timestamp()))
         whole = {"app_key": self.settings.app_key, "timestamp": timestamp, "charset": "utf-8", **fields}
         return urlencode({**whole, "sign": sign(whole, self.settings.app_secret)}).encode("ascii")
+
+
+def _page_of(wanted: Biz, page: int, at_once: int, now: datetime) -> dict[str, Any]:
+    return {"page_index": page, "page_size": at_once, **wanted(now)}
+
+
+def _has_more(data: Mapping[str, Any], count: int, at_once: int) -> bool:
+    said = data.get("has_next")
+    return count > 0 and (said if isinstance(said, bool) else count == at_once)
 
 
 def read_answer(reply: HttpReply, area: str, *, changes_peer: bool = True) -> Answer:

@@ -69,6 +69,7 @@ SPEC = Spec(
     rate_per_s=5,
     rate_per_minute=100,
     repeat_is_safe=True,
+    polls_shipments=True,
     skus_at_once=100,
     tells_changes=True,
 )

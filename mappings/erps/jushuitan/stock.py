@@ -8,17 +8,15 @@ from functools import partial
 from typing import Any
 
 from mappings.china_time import read_time, write_time
-from mappings.erps.jushuitan.service import Biz, Service, garbled
-from mappings.erps.jushuitan.settings import JushuitanSettings
+from mappings.erps.jushuitan.service import Biz, Service
 from mappings.errors import PermanentError
-from mappings.fields import objects_in, text_of
+from mappings.fields import text_of
 from mappings.model import StockFigure
 from mappings.stock_rows import Stretch
 from mappings.wire import Exchange
 
 AREA = "jushuitan.stock"
 AT_ONCE = 100
-MOST_PAGES = 2000
 LONGEST_STRETCH = timedelta(days=7)
 CLOCKS_DIFFER = timedelta(minutes=15)
 """As much as Jushuitan bears; the times of change are by its own clock."""
@@ -48,7 +46,7 @@ def rows_of(service: Service, skus: Collection[str], operation: str, area: str) 
     wanted, rows = sorted(sku for sku in set(skus) if "," not in sku), list[Mapping[str, Any]]()
     for start in range(0, len(wanted), AT_ONCE):
         some = wanted[start : start + AT_ONCE]
-        rows += yield from _pages(service, partial(_by_sku, some), operation, area)
+        rows += yield from _rows(service, partial(_by_sku, some), operation, area)
     return rows
 
 
@@ -67,7 +65,7 @@ def check_skus(service: Service, skus: Collection[str], area: str) -> Exchange[N
 def _changed_rows(service: Service, since: datetime) -> Exchange[list[Mapping[str, Any]]]:
     stretch, rows = Stretch(since - CLOCKS_DIFFER, LONGEST_STRETCH), list[Mapping[str, Any]]()
     while True:
-        rows += yield from _pages(service, partial(_by_time, stretch), "read_stock", AREA)
+        rows += yield from _rows(service, partial(_by_time, stretch), "read_stock", AREA)
         if not stretch.move_on():
             return rows
 
@@ -81,35 +79,15 @@ def _by_time(stretch: Stretch, now: datetime) -> dict[str, Any]:
     return {"modified_begin": write_time(begin), "modified_end": write_time(end)}
 
 
-def _question(wanted: Biz, settings: JushuitanSettings, page: int, now: datetime) -> dict[str, Any]:
-    """What is locked by hand is told to those only who ask for it."""
+def _rows(service: Service, wanted: Biz, operation: str, area: str) -> Exchange[list[Mapping[str, Any]]]:
+    """All pages of one question. What is locked by hand is told to those only who ask for it."""
+    settings = service.settings
     locked = {"has_lock_qty": True} if "lock_qty" in settings.formula.names else {}
-    return {"wms_co_id": settings.wms_co_id, "page_index": page, "page_size": AT_ONCE, **locked, **wanted(now)}
 
+    def asked(now: datetime) -> dict[str, Any]:
+        return {"wms_co_id": settings.wms_co_id, **locked, **wanted(now)}
 
-def _pages(service: Service, wanted: Biz, operation: str, area: str) -> Exchange[list[Mapping[str, Any]]]:
-    """All pages of one question."""
-    settings, rows = service.settings, list[Mapping[str, Any]]()
-    for page in range(1, MOST_PAGES + 1):
-        question = partial(_question, wanted, settings, page)
-        data = yield from service.ask(operation, settings.stock_path, question, area, changes_peer=False)
-        found = data.get("inventorys", data.get("datas"))
-        if found is None and "inventorys" in data:
-            return rows
-        if not isinstance(found, list):
-            raise PermanentError(
-                f"{area}.list_missing",
-                "Jushuitan's answer holds no list of stock: check STOCK_PATH, and whether the app may read stock",
-            )
-        rows += objects_in(found)
-        if not _has_more(data, len(found)):
-            return rows
-    raise garbled(area, f"Jushuitan gives more than {MOST_PAGES} pages of stock", changes_peer=False)
-
-
-def _has_more(data: Mapping[str, Any], count: int) -> bool:
-    said = data.get("has_next")
-    return count > 0 and (said if isinstance(said, bool) else count == AT_ONCE)
+    return (yield from service.rows(operation, settings.stock_path, asked, area, "inventorys", AT_ONCE))
 
 
 def _figure(row: Mapping[str, Any], service: Service) -> StockFigure:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from mappings.connector import ShippingErp
+from mappings.errors import TransientError
 from sync.clock import utc_now
 from sync.db.orders import read_order
 from sync.gateway import CallContext
@@ -140,6 +142,19 @@ def test_stock_that_changed_since_a_time_is_read_too(cloud: CloudHouse) -> None:
     assert [(figure.sku, figure.available) for figure in figures] == [("A", 50)]
 
 
+def test_after_the_first_run_the_cloud_is_asked_for_what_changed(cloud: CloudHouse) -> None:
+    house = cloud.house
+    sold = sorted({line.sku for line in house.rt.shops[SHOP].read_stock() if line.sku})
+    sync_stock(house.rt, SHOP, approved_by="ops")
+    asked = len(cloud.asked("read_stock"))
+    cloud.erp.shelves.put(sold[0], 40)
+
+    run = sync_stock(house.rt, SHOP)
+
+    assert (run.is_full, [(change.sku, change.after) for change in run.written]) == (False, [(sold[0], 40)])
+    assert len(cloud.asked("read_stock")) == asked + 1
+
+
 def test_the_shop_shows_what_the_cloud_can_sell(cloud: CloudHouse) -> None:
     house = cloud.house
     house.seed(2)
@@ -209,6 +224,49 @@ def test_an_order_that_jushuitan_shipped_is_not_cancelled(tmp_path: Path) -> Non
 
         assert cloud.cancelled() == []
         assert "jushuitan.cancel.too_late" in cloud.desk()
+
+
+def test_what_jushuitan_shipped_is_told_once_it_was_sent(tmp_path: Path) -> None:
+    peer = jushuitan()
+    with open_cloud_house(tmp_path, peer) as cloud:
+        first, second = cloud.house.seed(2)
+        cloud.house.poll()
+        cloud.house.settle()
+        rt, line = cloud.house.rt, peer.order(second).row["items"][0]
+        erp = cast(ShippingErp, rt.erps[cloud.key])
+        since = rt.clock.now() - timedelta(minutes=15)
+        before = rt.gateway.run(cloud.key, erp.poll_shipments(since), CallContext())
+        peer.ship(first, "SF100")
+        peer.ship(second, "SF200", outer_oi_ids=(line["outer_oi_id"],))
+
+        shipments = rt.gateway.run(cloud.key, erp.poll_shipments(since), CallContext())
+
+        told = {one.external_ref: (one.waybill_no, dict(one.quantities)) for one in shipments}
+        assert before == ()
+        assert told[first] == ("SF100", dict(peer.order(first).pieces()))
+        assert told[second] == ("SF200", {line["sku_id"]: line["qty"]})
+
+
+@pytest.mark.parametrize("fault", ["", "reset_after", "half_json", "html_502"])
+def test_the_number_of_jushuitans_warehouse_becomes_the_parcels(tmp_path: Path, fault: str) -> None:
+    peer = jushuitan()
+    with open_cloud_house(tmp_path, peer, ECSYNC_ERP_JUSHUITAN_TAKES_SHIPMENTS="1") as cloud:
+        [number] = cloud.house.seed(1)
+        cloud.house.poll()
+        cloud.house.settle()
+        peer.ship(number, "773000000000001", name="申通快递")
+        if fault:
+            cloud.faults(**{fault: 1.0, "only": ["poll_shipments"]})
+            with pytest.raises(TransientError):
+                take_shipments(cloud.house.rt, cloud.key)
+            cloud.faults()
+
+        run = take_shipments(cloud.house.rt, cloud.key)
+        cloud.house.serve(run.wakes)
+
+        parcel = cloud.house.shipment(number)
+        assert (parcel.waybill_no, parcel.shipper_code, parcel.shipped_by) == ("773000000000001", "STO", cloud.key)
+        assert dict(take_shipments(cloud.house.rt, cloud.key).counts) == {"known": 1}
 
 
 # --- Wangdiantong

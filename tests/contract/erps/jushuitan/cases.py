@@ -56,3 +56,8 @@ def held(*orders: dict[str, Any]) -> HttpReply:
 def stock(*rows: dict[str, Any], has_next: bool = False) -> HttpReply:
     usual = {"order_lock": 0, "pick_lock": 0, "virtual_qty": 0, "modified": "2026-11-22 11:00:00"}
     return good(page_index=1, has_next=has_next, inventorys=[{**usual, **row} for row in rows])
+
+
+def sent(*rows: dict[str, Any], has_next: bool = False) -> HttpReply:
+    """An answer to the look-up of what was sent."""
+    return good(page_index=1, has_next=has_next, orders=[{**SHAPES["shipment_row"], **row} for row in rows])

@@ -11,7 +11,7 @@ from mappings.model import ErpDocument
 from mappings.wire import Exchange, HttpReply
 from tests.contract.erps.hands import PROXY_200, PROXY_502, SN, erp_order, failure, said
 from tests.contract.erps.jushuitan.cases import SHAPES, TAKEN, bad, erp, form, good, held, row, stock
-from tests.contract.erps.sealed import CLASSES, talk
+from tests.contract.erps.sealed import CLASSES, NOW, talk
 
 DOCUMENT = ErpDocument("1528134", SN)
 
@@ -24,6 +24,7 @@ def exchanges(**settings: str) -> dict[str, tuple[Exchange[Any], tuple[HttpReply
         "find": (peer.find(SN), ()),
         "cancel": (peer.cancel(DOCUMENT), (held({}),)),
         "stock": (peer.read_stock(None, ["A"]), ()),
+        "poll": (peer.poll_shipments(NOW), ()),
     }
 
 

@@ -166,6 +166,9 @@ class CarrierConformance(Conformance):
             self._verify(body)
         except CallbackRefused:
             return True
+        except Exception as raised:
+            said = f"the push {body[:20]!r} raised {type(raised).__name__}; what cannot be read is a CallbackRefused"
+            raise AssertionError(said) from raised
         return False
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ecsync_parcelhub import SPEC as EXAMPLE
 
 from mappings.connector import Spec
 from sync import settings as settings_module
@@ -215,6 +216,7 @@ def test_the_settings_page_names_nothing_that_nobody_reads(page: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=label)
 def test_a_document_names_only_settings_that_exist(path: Path) -> None:
     known = {*settings_in_code(), *OUTSIDE, "ECSYNC_CARRIER_SECOND_CONNECTOR"}
+    known |= {f"ECSYNC_CARRIER_{EXAMPLE.name.upper()}_{setting.name.upper()}" for setting in EXAMPLE.settings}
     named = set(re.findall(r"\bECSYNC_[A-Z0-9_]*[A-Z0-9]\b(?![_<…])", text_of(path)))
     strange = {name for name in named if not {name, name.removesuffix("_FILE")} & (known | {"ECSYNC_ENV"})}
 

@@ -1,4 +1,4 @@
-"""How the texts of carriers' settings become values. A refusal goes on from the setting's name: "must be 1 or 0"."""
+"""How the texts of settings become values. A refusal goes on from the setting's name: "must be 1 or 0"."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mappings.connector import Config, Setting
+from mappings.wire import parse_base_url
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """A parser that takes these words only, as they are spelled."""
+    """A parser that takes these words only, in whatever case, and gives them as they are spelled here."""
+    spelled = {word.lower(): word for word in words}
 
     def parse(text: str) -> str:
-        word = text.strip()
-        if word not in words:
+        word = text.strip().lower()
+        if word not in spelled:
             raise ValueError(f"must be one of {', '.join(words)}")
-        return word
+        return spelled[word]
 
     return parse
 
@@ -62,6 +64,45 @@ def parse_url(text: str) -> str:
     if url and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise ValueError("must be an address like https://host/path")
     return url
+
+
+def parse_address(text: str) -> str:
+    """A whole address with its path and query, plain http only to this machine; empty text stays empty.
+
+    Raises ValueError.
+    """
+    url = text.strip()
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if any(mark.isspace() for mark in url) or parts.username or parts.password or parts.fragment:
+        raise ValueError("must be a bare address: no blanks, no credentials, no fragment")
+    parse_base_url(f"{parts.scheme}://{parts.netloc}")
+    return url
+
+
+def parse_path(text: str) -> str:
+    """A path on the peer's host, with its query if it has one. Raises ValueError."""
+    path = text.strip()
+    if not path.startswith("/") or any(mark.isspace() for mark in path):
+        raise ValueError("must start with / and have no blanks")
+    return path
+
+
+def parse_credential(text: str) -> str:
+    """A credential without blanks around it. Raises ValueError; the message never shows it."""
+    word = text.strip()
+    if not word.isprintable():
+        raise ValueError("holds a line break or another unprintable character")
+    return word
+
+
+def parse_user(text: str) -> str:
+    """A user name for Basic authentication, which cannot hold a colon (RFC 7617). Raises ValueError."""
+    user = parse_credential(text)
+    if ":" in user:
+        raise ValueError("cannot hold a colon, which ends a user name in Basic authentication")
+    return user
 
 
 def fill_in(settings: Iterable[Setting], config: Config) -> dict[str, Any]:

@@ -71,6 +71,8 @@ def _sap_pi(url: str, secret: str) -> dict[str, str]:
         "SENDER_PARTNER": "ECSHOP",
         "RECEIVER_PORT": "SAPS4H",
         "RECEIVER_PARTNER": "S4HCLNT100",
+        "DISCOUNT_CONDITION": "HB00",
+        "FEE_CONDITION": "HZ00",
         "FIND_URL": f"{url}{REST_PATH}/{{external_ref}}",
         "CANCEL_URL": url + CANCEL_PATH,
     }

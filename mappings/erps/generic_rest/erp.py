@@ -21,6 +21,7 @@ from mappings.erps.generic_rest.xml_text import NAME
 from mappings.errors import DuplicateError
 from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
+from mappings.parsing import fill_in
 from mappings.wire import Exchange, HttpCall
 
 
@@ -37,7 +38,7 @@ class GenericRestErp:
 
     def __init__(self, config: Config) -> None:
         """Raises ValueError when settings that are right alone do not fit together."""
-        values = {setting.name: setting.default for setting in self.spec.settings} | dict(config)
+        values = fill_in(self.spec.settings, config)
         self._access = build_access(values)
         self._form: Format = XmlFormat(values["xml_item"]) if values["format"] == "xml" else JsonFormat()
         self._root = values["xml_root"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mappings.connector import Setting
 from mappings.erps.generic_rest.order import AMOUNT_FORMATS, DATE_FORMATS, HEADER_FACTS, LINE_FACTS, LINE_PREFIX
 from mappings.erps.generic_rest.xml_text import NAME
+from mappings.parsing import one_of, parse_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +29,12 @@ class SuccessRule:
         return self if self.words else SuccessRule(self.field, ("true", "0"))
 
 
-def parse_path(text: str) -> str:
-    """A path on the ERP's host. Raises ValueError."""
-    path = text.strip()
-    if not path.startswith("/") or any(mark.isspace() for mark in path):
-        raise ValueError("A path starts with / and has no spaces")
-    return path
-
-
 def parse_find_path(text: str) -> str:
     """A path that holds `{external_ref}` where the order number goes. Raises ValueError."""
     path = parse_path(text)
     if "{external_ref}" not in path:
         raise ValueError("The path must say where the order number goes: {external_ref}")
     return path
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """A parser that takes one of these words only."""
-
-    def parse(text: str) -> str:
-        word = text.strip().lower()
-        if word not in words:
-            raise ValueError(f"{text!r} is not one of: {', '.join(words)}")
-        return word
-
-    return parse
 
 
 def parse_pairs(text: str) -> dict[str, str]:
@@ -93,12 +74,6 @@ def parse_success_rule(text: str) -> SuccessRule | None:
     if not field:
         raise ValueError(f"{text!r} is not FIELD or FIELD=WORD|WORD")
     return SuccessRule(field, tuple(word.strip().lower() for word in words.split("|") if word.strip()))
-
-
-def parse_date_format(text: str) -> str:
-    """One of the known ones, in whatever case. Raises ValueError."""
-    word = one_of(*(name.lower() for name in DATE_FORMATS))(text)
-    return next(name for name in DATE_FORMATS if name.lower() == word)
 
 
 def parse_element(text: str) -> str:
@@ -213,7 +188,7 @@ SETTINGS = (
         "Dates as YYYYMMDD, YYYY-MM-DD, iso (with time, Asia/Shanghai) or epoch (s)",
         "日期格式：YYYYMMDD、YYYY-MM-DD、iso（含时间，Asia/Shanghai）或 epoch（秒）",
         default="YYYYMMDD",
-        parse=parse_date_format,
+        parse=one_of(*DATE_FORMATS),
     ),
     Setting(
         "failure_field",

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from mappings.connector import Setting
-from mappings.erps.generic_rest.settings import one_of
+from mappings.parsing import one_of, parse_address, parse_credential, parse_user
 from mappings.wire import parse_base_url
-
-
-def parse_secret(text: str) -> str:
-    """A credential without surrounding blanks. Raises ValueError; the message never shows it."""
-    secret = text.strip()
-    if not secret.isprintable():
-        raise ValueError("The credential holds a line break or another unprintable character")
-    return secret
 
 
 def parse_token(text: str) -> str:
     """A bearer token: visible ASCII, as RFC 6750 has it. Raises ValueError; the message never shows it."""
-    token = parse_secret(text)
+    token = parse_credential(text)
     if not token.isascii() or " " in token:
         raise ValueError("A bearer token is one word of ASCII letters, digits and signs")
     return token
-
-
-def parse_username(text: str) -> str:
-    """A Basic user name, which RFC 7617 forbids to hold a colon. Raises ValueError."""
-    name = parse_secret(text)
-    if ":" in name:
-        raise ValueError("A user name for Basic authentication cannot hold a colon")
-    return name
-
-
-def parse_token_url(text: str) -> str:
-    """A whole address with its path and query, or none; plain http only to this machine. Raises ValueError."""
-    url = text.strip()
-    if not url:
-        return ""
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.fragment:
-        raise ValueError("Give the bare address: client and secret have their own settings")
-    parse_base_url(f"{parts.scheme}://{parts.netloc}")
-    return url
 
 
 ACCESS_SETTINGS = (
@@ -55,18 +25,18 @@ ACCESS_SETTINGS = (
         parse=one_of("bearer", "basic", "oauth2"),
     ),
     Setting("token", "Bearer token", "Bearer 令牌", default="", secret=True, parse=parse_token),
-    Setting("username", "User name (basic)", "用户名（basic）", default="", parse=parse_username),
-    Setting("password", "Password (basic)", "密码（basic）", default="", secret=True, parse=parse_secret),
+    Setting("username", "User name (basic)", "用户名（basic）", default="", parse=parse_user),
+    Setting("password", "Password (basic)", "密码（basic）", default="", secret=True, parse=parse_credential),
     Setting(
         "token_url",
         "Where tokens are asked for (oauth2)",
         "获取令牌的地址（oauth2）",
         default="",
-        parse=parse_token_url,
+        parse=parse_address,
     ),
-    Setting("client_id", "Client (oauth2)", "客户端标识（oauth2）", default="", parse=parse_secret),
+    Setting("client_id", "Client (oauth2)", "客户端标识（oauth2）", default="", parse=parse_credential),
     Setting(
-        "client_secret", "Its secret (oauth2)", "客户端密钥（oauth2）", default="", secret=True, parse=parse_secret
+        "client_secret", "Its secret (oauth2)", "客户端密钥（oauth2）", default="", secret=True, parse=parse_credential
     ),
     Setting(
         "client_auth",

@@ -13,9 +13,10 @@ from mappings.connector import Setting
 from mappings.erps.generic_rest.access import Access
 from mappings.erps.generic_rest.formats import MISSING, UNDECODED, Format, garbled, pick, read_answer
 from mappings.erps.generic_rest.reply import for_a_person
-from mappings.erps.generic_rest.settings import SuccessRule, one_of, parse_path
+from mappings.erps.generic_rest.settings import SuccessRule
 from mappings.errors import PermanentError
 from mappings.model import StockFigure
+from mappings.parsing import one_of, parse_path
 from mappings.wire import Exchange, HttpCall, HttpReply, check_status
 
 CODE = "generic_rest.stock"

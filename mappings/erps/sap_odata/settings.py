@@ -10,7 +10,7 @@ from typing import Any
 from mappings.connector import Config, Setting
 from mappings.erps.sap_odata.shapes import ITEM, ORDER, parse_constants
 from mappings.field_sources import read_rows
-from mappings.parsing import fill_in, one_of, parse_flag
+from mappings.parsing import fill_in, one_of, parse_address, parse_credential, parse_flag, parse_path, parse_user
 from mappings.wire import parse_base_url
 
 SETTLE_S = 60
@@ -46,25 +46,7 @@ def parse_client(text: str) -> str:
 
 def parse_service(text: str) -> str:
     """The path of a service, without a slash at its end; empty where there is none. Raises ValueError."""
-    path = text.strip().rstrip("/")
-    if path and (not path.startswith("/") or any(mark.isspace() for mark in path)):
-        raise ValueError("A path starts with / and has no spaces")
-    return path
-
-
-def parse_credential(text: str) -> str:
-    """A credential without surrounding blanks. Raises ValueError; the message never shows it."""
-    word = text.strip()
-    if not word.isprintable():
-        raise ValueError("The credential holds a line break or another unprintable character")
-    return word
-
-
-def parse_user(text: str) -> str:
-    """A user name; Basic authentication (RFC 7617) forbids a colon in it. Raises ValueError."""
-    if ":" in text:
-        raise ValueError("A user name for Basic authentication cannot hold a colon")
-    return parse_credential(text)
+    return parse_path(text).rstrip("/") if text.strip() else ""
 
 
 def parse_number(text: str) -> int:
@@ -103,7 +85,7 @@ SETTINGS = (
             parse=one_of("basic", "oauth")),
     Setting("username", "Communication user (basic)", "通信用户（basic）", "", parse=parse_user),
     Setting("password", "Its password (basic)", "密码（basic）", "", secret=True, parse=parse_credential),
-    Setting("token_url", "Address of the tokens (oauth)", "令牌地址（oauth）", "", parse=parse_base_url),
+    Setting("token_url", "Address of the tokens (oauth)", "令牌地址（oauth）", "", parse=parse_address),
     Setting("client_id", "Client ID (oauth)", "客户端 ID（oauth）", "", parse=parse_user),
     Setting("client_secret", "Client secret (oauth)", "客户端密钥（oauth）", "", secret=True, parse=parse_credential),
     Setting("order_type", "Sales document type", "销售凭证类型", "OR", parse=code(4)),

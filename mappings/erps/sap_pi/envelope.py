@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mappings.connector import Config
-from mappings.erps.sap_pi.settings import HTTP, REST, SOAP, SOAP_ACTION
+from mappings.erps.sap_pi.settings import HTTP, REST, SOAP
 from mappings.wire import HttpCall
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 XML_TYPE, JSON_TYPE = "text/xml; charset=utf-8", "application/json; charset=utf-8"
+SOAP_ACTION = "http://sap.com/xi/WebService/soap1.1"
 ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from mappings.connector import Config
 from mappings.erps.sap_pi.idoc import Facts, Segment, build_order
-from mappings.erps.sap_pi.order import CONSTANTS, PERSONAL, item_facts, order_facts, order_segments, write_order_json
+from mappings.erps.sap_pi.order import CONSTANTS, PERSONAL, order_facts, order_segments, write_order_json
 from mappings.explaining import Explained
 from mappings.field_sources import explain_fields, read_rows
 from mappings.model import ErpOrder
@@ -21,7 +21,8 @@ def explain_order(order: ErpOrder, config: Config) -> tuple[Explained, ...]:
     """Every field of the payload, in the order of sending; raises PermanentError as the create does."""
     if config["payload"] == "json":
         return tuple(explain_fields(json.loads(write_order_json(order)), _ROWS))
-    named = build_order(_name(order_facts(order, config)), map(_name, item_facts(order)))
+    facts, items = order_facts(order, config)
+    named = build_order(_name(facts), map(_name, items))
     return tuple(_explain(order_segments(order, config), named))
 
 

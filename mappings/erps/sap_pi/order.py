@@ -8,6 +8,7 @@ from decimal import Decimal
 from html import escape
 
 from mappings.address import clean_text
+from mappings.bill import Bill, make_bill, whole_lines
 from mappings.china_time import SHANGHAI
 from mappings.connector import Config
 from mappings.erps.sap_pi.idoc import (
@@ -20,6 +21,7 @@ from mappings.erps.sap_pi.idoc import (
     split_text,
     write_idoc,
 )
+from mappings.erps.sap_pi.settings import LEFT_OUT
 from mappings.errors import PermanentError
 from mappings.model import Address, ErpDocument, ErpOrder, OrderLine
 from mappings.sap_text import cut_text
@@ -43,6 +45,7 @@ CONSTANTS = (
     "material_qualifier",
     "freight_condition",
     "discount_condition",
+    "fee_condition",
 )
 """Settings that the IDoc repeats as they are."""
 
@@ -61,14 +64,15 @@ def amount(fen: int) -> str:
 def write_order_idoc(order: ErpOrder, config: Config) -> str:
     """The ORDERS05 IDoc; the same order gives the same bytes whenever it is sent.
 
-    Raises PermanentError: a line without SKU, a text that SAP has no room for, a setting that does not fit.
+    Raises PermanentError: a line without SKU, sums that do not make the total or that nobody named a condition type
+    for, a text that SAP has no room for, a setting that does not fit.
     """
     return write_idoc(order_segments(order, config))
 
 
 def order_segments(order: ErpOrder, config: Config) -> tuple[Segment, ...]:
     """What the IDoc holds, checked; raises PermanentError as its writing does."""
-    return _checked(build_order(order_facts(order, config), item_facts(order)), order.external_ref)
+    return _checked(build_order(*order_facts(order, config)), order.external_ref)
 
 
 def write_cancel_idoc(document: ErpDocument, config: Config) -> str:
@@ -101,13 +105,14 @@ def write_order_json(order: ErpOrder) -> str:
     return to_json(facts)
 
 
-def order_facts(order: ErpOrder, config: Config) -> dict[str, str]:
-    """Everything that the header of the IDoc fills in, by the names in `idoc.toml`."""
-    bought, placed = order.order, order.order.placed_at.astimezone(SHANGHAI)
+def order_facts(order: ErpOrder, config: Config) -> tuple[Facts, list[Facts]]:
+    """What the IDoc fills in, by the names in `idoc.toml`: for the order, and for each of its lines beyond that."""
+    bill, placed = make_bill(order.order, CODE), order.order.placed_at.astimezone(SHANGHAI)
     delivery = _order_date(order) + timedelta(days=config["delivery_days"])
-    return {
+    facts = {
         **{name: str(config[name]) for name in CONSTANTS},
         **_consignee_facts(order, config["region_codes"] or {}),
+        **_sums(bill, config),
         "reference": order.external_ref,
         "serial": _serial(order.external_ref),
         "placed_date": f"{placed:%Y%m%d}",
@@ -115,15 +120,8 @@ def order_facts(order: ErpOrder, config: Config) -> dict[str, str]:
         "order_date": f"{_order_date(order):%Y%m%d}",
         "delivery_date": f"{delivery:%Y%m%d}",
         "ship_to": config["ship_to"] or config["sold_to"],
-        "total": amount(bought.total_fen),
-        "freight": _condition(config["freight_condition"], bought.shipping_fee_fen),
-        "discount": _condition(config["discount_condition"], bought.discount_fen),
     }
-
-
-def item_facts(order: ErpOrder) -> list[Facts]:
-    """What each line fills in beyond the header's facts. Raises PermanentError for a line without SKU, or for none."""
-    return [_item_facts(number, line) for number, line in enumerate(_lines(order), start=1)]
+    return facts, [_item_facts(number, item.line) for number, item in enumerate(bill.items, start=1)]
 
 
 def private_texts(order: ErpOrder) -> tuple[str, ...]:
@@ -168,9 +166,26 @@ def _item_facts(number: int, line: OrderLine) -> Facts:
     }
 
 
-def _condition(code: str, fen: int) -> str:
-    """An amount that has a condition type to stand under; SAP is not told of any other."""
-    return amount(fen) if code and fen else ""
+def _sums(bill: Bill, config: Config) -> dict[str, str]:
+    """The total, and what stands on the order beside its goods; a sum that SAP is not told of is empty.
+
+    Raises PermanentError for one that nobody named a condition type for.
+    """
+    told = {"total": amount(bill.total_fen)}
+    for name, words, fen in (
+        ("freight", "shipping fee", bill.freight_fen),
+        ("discount", "discount", bill.discount_fen),
+        ("fee", "sum of other fees (tax, insurance, packing …)", bill.other_fen),
+    ):
+        setting = f"{name}_condition"
+        if fen and not config[setting]:
+            raise PermanentError(
+                "sap_pi.order.condition_unset",
+                f"The order has a {words} of {amount(fen)}, and nobody said how SAP is told of it; nothing was sent. "
+                f"Name its condition type in {setting.upper()} (or - to leave it out), restart, then retry",
+            )
+        told[name] = amount(fen) if fen and config[setting] != LEFT_OUT else ""
+    return told
 
 
 def _serial(reference: str) -> str:
@@ -183,7 +198,7 @@ def _order_date(order: ErpOrder) -> date:
 
 def _lines(order: ErpOrder) -> tuple[OrderLine, ...]:
     """All of the order's lines, those of later parcels too. Raises PermanentError for one without SKU, or for none."""
-    lines = (*order.order.lines, *order.order.later_lines)
+    lines = whole_lines(order.order)
     if not lines or any(not line.sku.strip() for line in lines):
         raise PermanentError(
             "sap_pi.order.sku_missing",

@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from mappings.connector import Config, Setting
-from mappings.parsing import one_of, parse_count, parse_flag
+from mappings.parsing import one_of, parse_address, parse_count, parse_credential, parse_flag, parse_path, parse_user
 from mappings.wire import parse_base_url
 
 SOAP, HTTP, REST = "soap", "http", "rest"
-SENDERS = (SOAP, HTTP, REST)
 SETTLE_S = 300
-SOAP_ACTION = "http://sap.com/xi/WebService/soap1.1"
+LEFT_OUT = "-"
+"""Instead of a condition type: this amount is not told to SAP."""
 _CHANNEL = re.compile(r"[^:\s]*:[^:\s]+:[^:\s]+")
 
 
-def parse_path(text: str) -> str:
-    """A path on PI's host. Raises ValueError."""
-    path = text.strip()
-    if not path.startswith("/") or any(mark.isspace() or mark in "?#" for mark in path):
-        raise ValueError("a path starts with / and has neither blanks nor a query")
+def parse_adapter_path(text: str) -> str:
+    """The path of an adapter; its query is made here. Raises ValueError."""
+    path = parse_path(text)
+    if "?" in path or "#" in path:
+        raise ValueError("must have no query: what PI wants to find there has settings of its own")
     return path
-
-
-def parse_address(text: str) -> str:
-    """A whole address, https or on this machine; empty text stays empty. Raises ValueError."""
-    url = text.strip()
-    if not url:
-        return ""
-    if any(mark.isspace() for mark in url):
-        raise ValueError("an address has no blanks")
-    parts = urlsplit(url)
-    parse_base_url(f"{parts.scheme}://{parts.netloc}")
-    return url
 
 
 def parse_find_url(text: str) -> str:
     """An address that says where our order number goes. Raises ValueError."""
     url = parse_address(text)
     if url and "{external_ref}" not in url:
-        raise ValueError("the address must say where the order number goes: {external_ref}")
+        raise ValueError("must say where the order number goes: {external_ref}")
     return url
 
 
@@ -51,22 +38,6 @@ def parse_channel(text: str) -> str:
     if channel and not _CHANNEL.fullmatch(channel):
         raise ValueError("must be party:service:channel, or :service:channel where there is no party")
     return channel
-
-
-def parse_visible(text: str) -> str:
-    """A credential without surrounding blanks. Raises ValueError; the message never shows it."""
-    word = text.strip()
-    if not word.isprintable():
-        raise ValueError("holds a line break or another unprintable character")
-    return word
-
-
-def parse_user(text: str) -> str:
-    """A user name for Basic, which cannot hold a colon. Raises ValueError."""
-    user = parse_visible(text)
-    if ":" in user:
-        raise ValueError("a user name for Basic authentication cannot hold a colon")
-    return user
 
 
 def parse_days(text: str) -> int:
@@ -123,181 +94,80 @@ def _check_idoc(values: Config) -> None:
 
 
 CONNECTION = (
-    Setting(
-        "base_url",
-        "Address of PI: https://host:50001",
-        "PI 地址：https://host:50001",
-        required=True,
-        parse=parse_base_url,
-    ),
-    Setting(
-        "sender",
-        "Adapter that takes the orders: soap, http or rest",
-        "接收订单的发送方适配器：soap、http 或 rest",
-        default=SOAP,
-        parse=one_of(*SENDERS),
-    ),
-    Setting("username", "User name in PI", "PI 用户名", default="", parse=parse_user),
-    Setting("password", "Its password", "PI 密码", default="", secret=True, parse=parse_visible),
-    Setting(
-        "duplicate_check",
-        "1 when PI or SAP drops an order that comes twice (http does by itself)",
-        "PI 或 SAP 会丢弃重复订单时填 1（http 自带去重）",
-        default=False,
-        parse=parse_flag,
-    ),
-    Setting(
-        "soap_path",
-        "Path of the SOAP adapter",
-        "SOAP 适配器路径",
-        default="/XISOAPAdapter/MessageServlet",
-        parse=parse_path,
-    ),
-    Setting(
-        "http_path",
-        "Path of the plain HTTP adapter",
-        "HTTP 适配器路径",
-        default="/HttpAdapter/HttpMessageServlet",
-        parse=parse_path,
-    ),
-    Setting("rest_path", "Path of the REST channel", "REST 通道路径", default="/RESTAdapter/orders", parse=parse_path),
-    Setting(
-        "payload",
-        "What is sent: idoc (XML) or json (sender=rest only)",
-        "发送内容：idoc（XML）或 json（仅 sender=rest）",
-        default="idoc",
-        parse=one_of("idoc", "json"),
-    ),
-    Setting(
-        "channel",
-        "SOAP channel party:service:channel; empty: the interface is named below",
-        "SOAP 通道 party:service:channel；留空则用下面的接口名",
-        default="",
-        parse=parse_channel,
-    ),
-    Setting(
-        "nosoap",
-        "1 when the SOAP channel takes no envelope",
-        "SOAP 通道不使用信封时填 1",
-        default=False,
-        parse=parse_flag,
-    ),
-    Setting("sender_party", "Sender party", "发送方 Party", default="", parse=parse_visible),
-    Setting("sender_service", "Sender service", "发送方 Service", default="", parse=parse_visible),
-    Setting("receiver_party", "Receiver party", "接收方 Party", default="", parse=parse_visible),
-    Setting("receiver_service", "Receiver service", "接收方 Service", default="", parse=parse_visible),
-    Setting("interface", "Sender interface", "发送方接口名", default="", parse=parse_visible),
-    Setting("interface_namespace", "Its namespace", "接口命名空间", default="", parse=parse_visible),
-    Setting(
-        "queue_id",
-        "Queue of the HTTP adapter, for orders in sequence (EOIO); empty: none (EO)",
-        "HTTP 适配器队列名（EOIO 保序）；留空为 EO",
-        default="",
-        parse=code_of(16),
-    ),
-)
+    Setting("base_url", "Address of PI: https://host:50001", "PI 地址：https://host:50001", required=True,
+            parse=parse_base_url),
+    Setting("sender", "Adapter that takes the orders: soap, http or rest", "接收订单的发送方适配器：soap、http 或 rest",
+            SOAP, parse=one_of(SOAP, HTTP, REST)),
+    Setting("username", "User name in PI", "PI 用户名", "", parse=parse_user),
+    Setting("password", "Its password", "PI 密码", "", secret=True, parse=parse_credential),
+    Setting("duplicate_check", "1 when PI or SAP drops an order that comes twice (http does by itself)",
+            "PI 或 SAP 会丢弃重复订单时填 1（http 自带去重）", False, parse=parse_flag),
+    Setting("soap_path", "Path of the SOAP adapter", "SOAP 适配器路径", "/XISOAPAdapter/MessageServlet",
+            parse=parse_adapter_path),
+    Setting("http_path", "Path of the plain HTTP adapter", "HTTP 适配器路径", "/HttpAdapter/HttpMessageServlet",
+            parse=parse_adapter_path),
+    Setting("rest_path", "Path of the REST channel", "REST 通道路径", "/RESTAdapter/orders", parse=parse_adapter_path),
+    Setting("payload", "What is sent: idoc (XML) or json (sender=rest only)",
+            "发送内容：idoc（XML）或 json（仅 sender=rest）", "idoc", parse=one_of("idoc", "json")),
+    Setting("channel", "SOAP channel party:service:channel; empty: the interface is named below",
+            "SOAP 通道 party:service:channel；留空则用下面的接口名", "", parse=parse_channel),
+    Setting("nosoap", "1 when the SOAP channel takes no envelope", "SOAP 通道不使用信封时填 1", False,
+            parse=parse_flag),
+    Setting("sender_party", "Sender party", "发送方 Party", "", parse=parse_credential),
+    Setting("sender_service", "Sender service", "发送方 Service", "", parse=parse_credential),
+    Setting("receiver_party", "Receiver party", "接收方 Party", "", parse=parse_credential),
+    Setting("receiver_service", "Receiver service", "接收方 Service", "", parse=parse_credential),
+    Setting("interface", "Sender interface", "发送方接口名", "", parse=parse_credential),
+    Setting("interface_namespace", "Its namespace", "接口命名空间", "", parse=parse_credential),
+    Setting("queue_id", "Queue of the HTTP adapter, for orders in sequence (EOIO); empty: none (EO)",
+            "HTTP 适配器队列名（EOIO 保序）；留空为 EO", "", parse=code_of(16)),
+)  # fmt: skip
 
 LOOK_UPS = (
-    Setting(
-        "find_url",
-        "Where an order is looked up by our number {external_ref}; empty: nowhere",
-        "按订单号 {external_ref} 查询 SAP 单号的地址；留空表示无",
-        default="",
-        parse=parse_find_url,
-    ),
-    Setting(
-        "find_ref_field",
-        "Field with our number in its JSON answer",
-        "查询结果（JSON）中我方单号的字段",
-        default="order_id",
-    ),
-    Setting(
-        "find_erp_no_field", "Field with SAP's number in it", "查询结果（JSON）中 SAP 单号的字段", default="erp_no"
-    ),
-    Setting(
-        "settle_s",
-        "Seconds that SAP may take to post what PI accepted: a lost answer is looked up no sooner",
-        "SAP 过账最多需要的秒数：应答丢失后隔这么久才查询",
-        default=SETTLE_S,
-        parse=parse_count,
-    ),
-    Setting(
-        "cancel_url",
-        "Where an ORDCHG is posted and answered at once; empty: a person cancels",
-        "接收 ORDCHG 并立即答复的取消地址；留空由人工取消",
-        default="",
-        parse=parse_address,
-    ),
-    Setting("cancel_field", "Field that tells in its answer", "取消结果（JSON）中表示状态的字段", default="status"),
-    Setting("cancelled_word", "What stands there once it is cancelled", "表示已取消的值", default="cancelled"),
-)
+    Setting("find_url", "Where an order is looked up by our number {external_ref}; empty: nowhere",
+            "按订单号 {external_ref} 查询 SAP 单号的地址；留空表示无", "", parse=parse_find_url),
+    Setting("find_ref_field", "Field with our number in its JSON answer", "查询结果（JSON）中我方单号的字段",
+            "order_id"),
+    Setting("find_erp_no_field", "Field with SAP's number in it", "查询结果（JSON）中 SAP 单号的字段", "erp_no"),
+    Setting("settle_s", "Seconds that SAP may take to post what PI accepted: a lost answer is looked up no sooner",
+            "SAP 过账最多需要的秒数：应答丢失后隔这么久才查询", SETTLE_S, parse=parse_count),
+    Setting("cancel_url", "Where an ORDCHG is posted and answered at once; empty: a person cancels",
+            "接收 ORDCHG 并立即答复的取消地址；留空由人工取消", "", parse=parse_address),
+    Setting("cancel_field", "Field that tells in its answer", "取消结果（JSON）中表示状态的字段", "status"),
+    Setting("cancelled_word", "What stands there once it is cancelled", "表示已取消的值", "cancelled"),
+)  # fmt: skip
 
 IDOC = (
-    Setting("sender_port", "Sender port (SNDPOR)", "发送方端口 SNDPOR", default="", parse=code_of(10)),
-    Setting(
-        "sender_type",
-        "Sender partner type: LS or KU",
-        "发送方伙伴类型：LS 或 KU",
-        default="LS",
-        parse=one_of("LS", "KU"),
-    ),
-    Setting("sender_partner", "Sender partner (SNDPRN)", "发送方伙伴 SNDPRN", default="", parse=code_of(10)),
-    Setting("receiver_port", "Receiver port (RCVPOR)", "接收方端口 RCVPOR", default="", parse=code_of(10)),
-    Setting(
-        "receiver_type",
-        "Receiver partner type: LS or KU",
-        "接收方伙伴类型：LS 或 KU",
-        default="LS",
-        parse=one_of("LS", "KU"),
-    ),
-    Setting("receiver_partner", "Receiver partner (RCVPRN)", "接收方伙伴 RCVPRN", default="", parse=code_of(10)),
-    Setting("sales_org", "Sales organisation", "销售组织", default="", parse=code_of(4)),
-    Setting("distribution_channel", "Distribution channel", "分销渠道", default="", parse=code_of(2)),
-    Setting("division", "Division", "产品组", default="", parse=code_of(2)),
-    Setting("order_type", "Sales document type", "销售凭证类型", default="OR", parse=code_of(4)),
-    Setting("sales_office", "Sales office; empty: none", "销售办公室；留空不传", default="", parse=code_of(4)),
-    Setting("sold_to", "Sold-to party: SAP's customer for the shop", "售达方客户号", default="", parse=code_of(10)),
-    Setting(
-        "ship_to",
-        "Ship-to party; empty: the sold-to party",
-        "送达方客户号；留空同售达方",
-        default="",
-        parse=code_of(10),
-    ),
-    Setting("currency", "Currency", "币种", default="CNY", parse=code_of(3)),
-    Setting(
-        "payment_terms", "Terms of payment; empty: SAP's own", "付款条件；留空由 SAP 决定", default="", parse=code_of(4)
-    ),
-    Setting("unit", "Unit of quantities", "数量单位", default="PCE", parse=code_of(3)),
-    Setting("plant", "Delivering plant; empty: SAP's own", "交货工厂；留空由 SAP 决定", default="", parse=code_of(4)),
-    Setting(
-        "material_qualifier",
-        "What the SKU is: 002 SAP's material, 001 the customer's, 003 an EAN",
-        "货号类型：002 SAP 物料号，001 客户物料号，003 EAN",
-        default="002",
-        parse=one_of("002", "001", "003"),
-    ),
-    Setting("delivery_days", "Days from order to wished delivery", "下单后几天要求交货", default=2, parse=parse_days),
-    Setting(
-        "freight_condition",
-        "Condition type of the freight (HD00); empty: SAP is not told of it",
-        "运费条件类型（如 HD00）；留空不传",
-        default="",
-        parse=code_of(4),
-    ),
-    Setting(
-        "discount_condition",
-        "Condition type of the order's discount; empty: SAP is not told of it",
-        "整单折扣条件类型；留空不传",
-        default="",
-        parse=code_of(4),
-    ),
-    Setting(
-        "region_codes",
-        "SAP's regions of provinces: 广东=190,北京=010; where there is none the province stands before the city",
-        "省份对应的 SAP 地区码：广东=190,北京=010；没有的省份写在城市前",
-        parse=parse_region_codes,
-    ),
-)
+    Setting("sender_port", "Sender port (SNDPOR)", "发送方端口 SNDPOR", "", parse=code_of(10)),
+    Setting("sender_type", "Sender partner type: LS or KU", "发送方伙伴类型：LS 或 KU", "LS", parse=one_of("LS", "KU")),
+    Setting("sender_partner", "Sender partner (SNDPRN)", "发送方伙伴 SNDPRN", "", parse=code_of(10)),
+    Setting("receiver_port", "Receiver port (RCVPOR)", "接收方端口 RCVPOR", "", parse=code_of(10)),
+    Setting("receiver_type", "Receiver partner type: LS or KU", "接收方伙伴类型：LS 或 KU", "LS",
+            parse=one_of("LS", "KU")),
+    Setting("receiver_partner", "Receiver partner (RCVPRN)", "接收方伙伴 RCVPRN", "", parse=code_of(10)),
+    Setting("sales_org", "Sales organisation", "销售组织", "", parse=code_of(4)),
+    Setting("distribution_channel", "Distribution channel", "分销渠道", "", parse=code_of(2)),
+    Setting("division", "Division", "产品组", "", parse=code_of(2)),
+    Setting("order_type", "Sales document type", "销售凭证类型", "OR", parse=code_of(4)),
+    Setting("sales_office", "Sales office; empty: none", "销售办公室；留空不传", "", parse=code_of(4)),
+    Setting("sold_to", "Sold-to party: SAP's customer for the shop", "售达方客户号", "", parse=code_of(10)),
+    Setting("ship_to", "Ship-to party; empty: the sold-to party", "送达方客户号；留空同售达方", "", parse=code_of(10)),
+    Setting("currency", "Currency", "币种", "CNY", parse=code_of(3)),
+    Setting("payment_terms", "Terms of payment; empty: SAP's own", "付款条件；留空由 SAP 决定", "", parse=code_of(4)),
+    Setting("unit", "Unit of quantities", "数量单位", "PCE", parse=code_of(3)),
+    Setting("plant", "Delivering plant; empty: SAP's own", "交货工厂；留空由 SAP 决定", "", parse=code_of(4)),
+    Setting("material_qualifier", "What the SKU is: 002 SAP's material, 001 the customer's, 003 an EAN",
+            "货号类型：002 SAP 物料号，001 客户物料号，003 EAN", "002", parse=one_of("002", "001", "003")),
+    Setting("delivery_days", "Days from order to wished delivery", "下单后几天要求交货", 2, parse=parse_days),
+    Setting("freight_condition", "Condition type of the shipping fee (-: not told)", "运费的条件类型（- 表示不传）",
+            "HD00", parse=code_of(4)),
+    Setting("discount_condition", "Condition type of a discount (-: not told; empty: such orders wait for a person)",
+            "折扣的条件类型（- 表示不传；留空则此类订单等人处理）", "", parse=code_of(4)),
+    Setting("fee_condition", "Condition type of all other fees (-: not told; empty: such orders wait for a person)",
+            "其他费用的条件类型（- 表示不传；留空则此类订单等人处理）", "", parse=code_of(4)),
+    Setting("region_codes",
+            "SAP's regions of provinces: 广东=190,北京=010; where there is none the province stands before the city",
+            "省份对应的 SAP 地区码：广东=190,北京=010；没有的省份写在城市前", parse=parse_region_codes),
+)  # fmt: skip
 
 SETTINGS = (*CONNECTION, *LOOK_UPS, *IDOC)

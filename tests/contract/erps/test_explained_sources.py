@@ -18,7 +18,7 @@ from tests.contract.erps.sap_pi import cases as sap_pi
 from tests.contract.erps.test_generic_rest import erp as generic_rest
 from tests.contract.erps.tryton.talk import tryton
 
-SAP = {**sap_pi.REST, "freight_condition": "HD00", "discount_condition": "RB00"}
+SAP = {**sap_pi.REST, "freight_condition": "Z", "discount_condition": "Z", "fee_condition": "Z"}
 SAP_ODATA = {
     **dict.fromkeys(("freight_condition", "discount_condition", "fee_condition"), "Z"),
     "delivery_days": "2",

@@ -253,7 +253,7 @@ def test_a_push_whose_answer_is_lost_after_the_new_token_is_uncertain_as_ever() 
         ({"token_url": "http://login.example.com/token"}, "https://"),
         ({"token_url": "https://u:p@login.example.com/token"}, "bare address"),
         ({"token_url": "login.example.com/token"}, "https://"),
-        ({"client_auth": "jwt"}, "not one of: basic, body"),
+        ({"client_auth": "jwt"}, "must be one of basic, body"),
         ({"client_secret": "a\nb"}, "line break"),
     ],
 )

@@ -161,8 +161,8 @@ def test_a_failure_inside_a_200_is_no_success(said: dict[str, Any], error: type[
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("cancel_path", "api/cancel", "starts with /"),
-        ("cancel_method", "get", "not one of: post, put, patch, delete"),
+        ("cancel_path", "api/cancel", "must start with /"),
+        ("cancel_method", "get", "must be one of post, put, patch, delete"),
         ("cancel_fields", "status", "NAME=VALUE"),
         ("cancelled_field", "=x", "FIELD"),
     ],

@@ -64,5 +64,5 @@ def test_a_format_may_be_written_small(word: str) -> None:
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="not one of: yyyymmdd, yyyy-mm-dd, iso, epoch"):
+    with pytest.raises(ValueError, match="must be one of YYYYMMDD, YYYY-MM-DD, iso, epoch"):
         erp(date_format="DD.MM.YYYY")

@@ -275,7 +275,7 @@ def test_what_is_written_is_read_again(value: Any) -> None:
         ({"field_map": "order_id=order no"}, "'order no'"),
         ({"extra_fields": "lines.@unit=PCS"}, "'@unit'"),
         ({"cancel_fields": "the status=closed"}, "'the status'"),
-        ({"format": "soap"}, "not one of: json, xml"),
+        ({"format": "soap"}, "must be one of json, xml"),
     ],
 )
 def test_a_name_that_no_element_can_have_is_refused_at_start(settings: dict[str, str], sentence: str) -> None:

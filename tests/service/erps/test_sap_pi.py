@@ -120,6 +120,8 @@ def sap_settings(url: str) -> dict[str, str]:
         "DISTRIBUTION_CHANNEL": "10",
         "DIVISION": "00",
         "SOLD_TO": "10100001",
+        "DISCOUNT_CONDITION": "HB00",
+        "FEE_CONDITION": "HZ00",
         "READ_TIMEOUT_S": "2",
     }
 

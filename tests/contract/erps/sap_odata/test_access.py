@@ -222,7 +222,7 @@ def test_a_token_s_address_that_is_away_is_tried_again(reply: HttpReply) -> None
         ({"note_text_id": "TX01", "address_text_id": "tx01"}, "must differ"),
         ({"sap_client": "1"}, "three digits"),
         ({"sales_organization": "10100"}, "at most 4 characters"),
-        ({"order_path": "sap"}, "starts with /"),
+        ({"order_path": "sap"}, "must start with /"),
         ({"stock_places": "1010/"}, "PLANT or PLANT/LOCATION"),
         ({"header_fields": "ExternalDocumentID=1"}, "set by SAP alone"),
         ({"header_fields": "Colour=red"}, "no property Colour"),

@@ -19,19 +19,20 @@ from tests.contract.erps.leaves import leaves
 from tests.contract.erps.sap_pi.cases import PHONE, REST, SN, erp, erp_order, failure, idoc, line, sent, with_consignee
 
 ROWS = set(read_table("mappings.erps.sap_pi", "fields.toml")["field"])
+SUMS = {"freight_condition": "HD00", "discount_condition": "RB00", "fee_condition": "HZ00"}
 EVERYTHING = {
+    **SUMS,
     "sales_office": "1001",
     "payment_terms": "0001",
     "plant": "1010",
     "ship_to": "10100002",
-    "freight_condition": "HD00",
-    "discount_condition": "RB00",
     "region_codes": "北京=010",
 }
 LONG_NAME, LONG_STREET = "名" * 35 + "尾", "路" * 35 + "弄5号"
 ORDER = erp_order(
     line(),
     line(sku="SKU-2"),
+    total_fen=555700,
     shipping_fee_fen=1000,
     discount_fen=550,
     **with_consignee(name=LONG_NAME, street=LONG_STREET, district="海淀区"),
@@ -48,7 +49,7 @@ def fields_of(parent: ElementTree.Element, path: str = "") -> Iterator[tuple[str
         yield from fields_of(segment, here)
 
 
-@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["least", "all"])
+@pytest.mark.parametrize("settings", [SUMS, EVERYTHING], ids=["least", "all"])
 def test_every_field_of_the_idoc_is_explained_with_what_is_sent(settings: dict[str, str]) -> None:
     connector = erp(REST, **settings)
     explained = [(field.target, field.value) for field in connector.explain(ORDER)]
@@ -83,7 +84,8 @@ def test_a_field_names_its_fact_its_setting_or_that_it_is_always_so() -> None:
     assert of["E1EDK05[1].BETRG"] == ("order.discount_fen", "5.50")
     assert of["E1EDKA1[1].REGIO"] == ("consignee.address.province", "010")
     assert of["E1EDP01[1].E1EDP19[0].IDTNR"] == ("line.sku", "SKU-2")
-    assert of["E1EDS01[0].SUMME"] == ("order.total_fen", "2776.00")
+    assert of["E1EDK05[2].BETRG"] == ("what is left of order.total_fen", "0.50")
+    assert of["E1EDS01[0].SUMME"] == ("order.total_fen", "5557.00")
 
 
 def test_pieces_of_a_name_and_a_street_are_marked_so_that_they_are_masked() -> None:

@@ -81,11 +81,12 @@ def test_a_delivery_date_goes_over_the_end_of_the_year() -> None:
 
 def test_every_line_is_an_item_in_tens_those_of_later_parcels_too() -> None:
     lines = [line(sku=f"SKU-{number}", quantity=number, price_fen=5) for number in (1, 2)]
-    found = idoc(order=erp_order(*lines, later_lines=(line(sku="LATER", price_fen=1),)))
+    later = (line(sku="LATER", price_fen=1), line(sku="SKU-2", quantity=3, price_fen=5))
+    found = idoc(order=erp_order(*lines, later_lines=later, total_fen=32))
     items = list(found.iter("E1EDP01"))
 
     assert [item.findtext("POSEX") for item in items] == ["000010", "000020", "000030"]
-    assert [item.findtext("MENGE") for item in items] == ["1.000", "2.000", "2.000"]
+    assert [item.findtext("MENGE") for item in items] == ["1.000", "5.000", "2.000"], "what was split is one item"
     assert [item.findtext("VPREI") for item in items] == ["0.05", "0.05", "0.01"]
     assert [item.findtext("E1EDP19/IDTNR") for item in items] == ["SKU-1", "SKU-2", "LATER"]
 
@@ -97,13 +98,45 @@ def test_amounts_are_exact_with_a_point_and_no_separator() -> None:
     assert found.findtext("E1EDS01/SUMME") == "2469135.78"
 
 
-def test_freight_and_discount_are_conditions_only_where_a_condition_type_is_set() -> None:
-    order = erp_order(shipping_fee_fen=1000, discount_fen=550)
-    silent, told = idoc(order=order), idoc(erp(REST, freight_condition="HD00", discount_condition="RB00"), order)
+SUMS = {"total_fen": 278080, "shipping_fee_fen": 1000, "discount_fen": 550}
+"""With 30 fen of other fees."""
 
-    assert silent.find("E1EDK05") is None
-    assert fields_of(told, "E1EDK05", KSCHL="HD00") == {"ALCKZ": "+", "KSCHL": "HD00", "BETRG": "10.00"}
+
+def test_freight_discount_and_fees_are_conditions_that_make_the_total() -> None:
+    conditions = {"freight_condition": "HD01", "discount_condition": "RB00", "fee_condition": "HZ00"}
+    told = idoc(erp(REST, **conditions), erp_order(**SUMS))
+
+    assert fields_of(told, "E1EDK05", KSCHL="HD01") == {"ALCKZ": "+", "KSCHL": "HD01", "BETRG": "10.00"}
     assert fields_of(told, "E1EDK05", KSCHL="RB00") == {"ALCKZ": "-", "KSCHL": "RB00", "BETRG": "5.50"}
+    assert fields_of(told, "E1EDK05", KSCHL="HZ00") == {"ALCKZ": "+", "KSCHL": "HZ00", "BETRG": "0.30"}
+    assert told.findtext("E1EDS01/SUMME") == "2780.80"
+
+
+def test_freight_has_the_usual_condition_type_and_no_fee_is_no_condition() -> None:
+    [freight] = idoc(order=erp_order(total_fen=278600, shipping_fee_fen=1000)).findall("E1EDK05")
+
+    assert freight.findtext("KSCHL") == "HD00"
+
+
+@pytest.mark.parametrize("setting", ["freight_condition", "discount_condition", "fee_condition"])
+def test_an_amount_that_nobody_named_a_condition_for_waits_for_a_person(setting: str) -> None:
+    named = {"discount_condition": "RB00", "fee_condition": "HZ00", setting: ""}
+    problem = failure(erp(REST, **named).create(erp_order(**SUMS)))
+
+    assert (type(problem), problem.code) == (PermanentError, "sap_pi.order.condition_unset")
+    assert setting.upper() in problem.message
+
+
+def test_an_amount_can_be_left_out_knowingly() -> None:
+    left_out = {"freight_condition": "-", "discount_condition": "-", "fee_condition": "-"}
+    found = idoc(erp(REST, **left_out), erp_order(**SUMS))
+
+    assert found.find("E1EDK05") is None
+    assert found.findtext("E1EDS01/SUMME") == "2780.80"
+
+
+def test_an_order_whose_sums_differ_never_leaves() -> None:
+    assert failure(erp(REST).create(erp_order(total_fen=277599))).code == "sap_pi.order.sums_differ"
 
 
 def test_optional_settings_become_fields() -> None:
@@ -190,8 +223,10 @@ def test_what_sap_has_no_room_for_is_not_sent_and_not_shown(order: Any, where: s
 
 @pytest.mark.parametrize("sku", ["", "  "])
 def test_a_line_without_sku_never_leaves(sku: str) -> None:
+    orders = erp_order(line(sku=sku)), erp_order(later_lines=(line(sku=sku),))
     for base in ({}, {"payload": "json"}):
-        assert failure(erp(REST, **base).create(erp_order(line(sku=sku)))).code == "sap_pi.order.sku_missing"
+        for order in orders:
+            assert failure(erp(REST, **base).create(order)).code == "sap_pi.order.sku_missing"
 
 
 def test_an_order_without_lines_never_leaves() -> None:

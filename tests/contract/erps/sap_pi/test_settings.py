@@ -18,7 +18,7 @@ from tests.contract.erps.sap_pi.cases import HTTP, NAMED, REST, SN, SOAP, docume
         ("sender", "idoc", "soap, http, rest"),
         ("username", "a:b", "colon"),
         ("password", "a\nb", "line break"),
-        ("soap_path", "XISOAPAdapter", "starts with /"),
+        ("soap_path", "XISOAPAdapter", "must start with /"),
         ("rest_path", "/RESTAdapter/orders?x=1", "query"),
         ("channel", "BC_ECSHOP", "party:service:channel"),
         ("channel", "p:s", "party:service:channel"),

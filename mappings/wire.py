@@ -29,6 +29,7 @@ class HttpCall:
     `operation` names it in metrics (`book_waybill`). `secrets` are texts that no record may show.
     `changes_peer` is False for pure reads: their failures are never uncertain.
     `stamped` finishes the call (body, query or headers) when it leaves, where the protocol signs that moment.
+    `after` is what the reply before it meant, where that was a no and the exchange goes on: it is recorded as that.
     """
 
     operation: str
@@ -39,6 +40,7 @@ class HttpCall:
     changes_peer: bool = True
     secrets: tuple[str, ...] = ()
     stamped: Callable[[HttpCall, Stamp], HttpCall] | None = None
+    after: PeerError | None = None
 
     def sealed(self, stamp: Stamp) -> HttpCall:
         """The call as it leaves at this moment."""

@@ -101,7 +101,7 @@ class Gateway:
             except PeerError as error:
                 self._close(peer, pending, context, error)
                 raise
-            self._close(peer, pending, context, pending.error if pending else None)
+            self._close(peer, pending, context, (pending.error if pending else None) or call.after)
             pending = self._send(peer, call, context.turn_wait_s)
             context.peer_date = pending.reply.headers.get("date", "") if pending.reply else ""
 

@@ -61,6 +61,23 @@ def test_a_fault_on_the_wire_has_one_class_for_a_change_and_one_for_a_read(
     assert (type(change.value), type(read.value)) == (changing, reading)
 
 
+def test_a_no_after_which_an_exchange_goes_on_is_recorded_as_what_it_meant(house: House) -> None:
+    def ask() -> Exchange[HttpReply]:
+        yield HttpCall("create_order", "POST", f"{house.peers.erp_url}/nothing")
+        refused = PermanentError("test.call.refused", "It said no")
+        return (
+            yield HttpCall("find_order", "GET", f"{house.peers.erp_url}/nothing", changes_peer=False, after=refused)
+        )
+
+    context = CallContext()
+    house.rt.gateway.run(ERP, ask(), context)
+
+    assert [(attempt.operation, attempt.outcome, attempt.code) for attempt in context.attempts] == [
+        ("create_order", "permanent", "test.call.refused"),
+        ("find_order", "ok", ""),
+    ]
+
+
 def test_a_peer_that_is_not_there_was_certainly_not_changed(house: House) -> None:
     def ask() -> Exchange[HttpReply]:
         return (yield HttpCall("create_order", "POST", "http://127.0.0.1:9/"))

@@ -15,11 +15,12 @@ from sqlalchemy import select, update
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.labels import LabelFilter
-from sync.db.models import AttemptRow, InboxRow, LabelRow, ShipmentRow, TrackingEventRow
+from sync.db.models import AttemptRow, InboxRow, LabelRow, ShipmentRow, StepRow, TrackingEventRow
 from sync.sandbox.sf import ACCEPTED, BY_HAND, OPERATIONS, REFUSED
 from sync.sandbox.sf_rules import Refusal, check_envelope
 from sync.services.check import check
 from sync.services.labels import print_waiting
+from sync.services.route import has_unclear_call
 from sync.services.sweep_pickups import sweep_pickups
 from sync.services.withdraw import CODE
 from sync.shops.port import Finding
@@ -123,6 +124,11 @@ def test_a_check_word_that_sf_refuses_closes_sf_with_one_line_and_no_order_is_pa
     assert codes(house) == [f"{CARRIER}.refused"]
     assert {house.step("book_waybill", sn).state for sn in orders} == {"owed"}
     assert len(house.asked()) == 2, "the order and one plain question; then nobody asks"
+
+    with house.rt.database.reading() as session:
+        assert not session.execute(select(StepRow.id).where(has_unclear_call())).all(), (
+            "any other carrier may have them"
+        )
 
     house.peers.sf.checkword = good
     house.open_doors()

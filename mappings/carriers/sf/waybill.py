@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,9 +39,9 @@ def book(request: WaybillRequest, settings: SfSettings) -> Exchange[Waybill]:
     try:
         answer = read_answer(reply, AREA)
     except AuthError as refusal:
-        if refusal.code == f"{AREA}.signature_refused":
-            yield from _clear_check_word(request, settings)
-        raise
+        if refusal.code != f"{AREA}.signature_refused":
+            raise
+        raise (yield from _clear_check_word(request, settings)) from refusal
     is_held = answer.verdict.cls == "duplicate"
     if is_held:
         reply = yield search_call(request.order_code, settings)
@@ -50,17 +51,18 @@ def book(request: WaybillRequest, settings: SfSettings) -> Exchange[Waybill]:
     return _read_waybill(answer, request, settings, adopted=is_held)
 
 
-def _clear_check_word(request: WaybillRequest, settings: SfSettings) -> Exchange[None]:
-    """Ask for the order in plain ASCII. Raises what SF says of our signature, else PermanentError: it is this order's
-    text then, and the other orders must not wait for it."""
-    reply = yield search_call(request.order_code, settings)
-    read_answer(reply, AREA)
-    raise PermanentError(
+def _clear_check_word(request: WaybillRequest, settings: SfSettings) -> Exchange[PermanentError]:
+    """Ask for the order in plain ASCII. Where SF takes that signature, it is this order's text, and the other orders
+    must not wait for it. Raises what SF says of the check word."""
+    own_text = PermanentError(
         f"{AREA}.text_refused",
         "SF refuses the signature of this order alone, so it reads a sign of its text otherwise: take emoji and odd "
         "signs out of names, address, goods and remark in the shop, then retry",
         peer_code="A1006",
     )
+    reply = yield replace(search_call(request.order_code, settings), after=own_text)
+    read_answer(reply, AREA)
+    return own_text
 
 
 def _refusal(answer: Answer, request: WaybillRequest) -> PeerError:

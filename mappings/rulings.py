@@ -80,6 +80,12 @@ class Rules:
         return ERRORS.get(ruling.cls, UncertainError)(code, say, peer_code=peer_code, peer_text=said)
 
 
+def garbled(area: str, message: str, peer_code: str = "", *, changes_peer: bool = True) -> PeerError:
+    """What an answer means that says neither yes nor no."""
+    kind = UncertainError if changes_peer else TransientError
+    return kind(f"{area}.garbled", message, peer_code=peer_code)
+
+
 def is_utf8(body: bytes) -> bool:
     """Whether an answer came in the charset that it was promised in; its words cannot be judged in another one."""
     try:

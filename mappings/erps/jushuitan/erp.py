@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 from mappings.connector import Config, Spec
 from mappings.erps.jushuitan import cancel, shipments, stock
 from mappings.erps.jushuitan.order import AREA, upload_row
-from mappings.erps.jushuitan.service import Service, garbled
+from mappings.erps.jushuitan.service import Service
 from mappings.erps.jushuitan.settings import SPEC, JushuitanSettings
 from mappings.errors import PermanentError
 from mappings.explaining import Explained
 from mappings.field_sources import explain_fields, read_rows
 from mappings.fields import objects_in, text_of
 from mappings.model import ErpDocument, ErpOrder, ErpShipment, StockFigure
+from mappings.rulings import garbled
 from mappings.wire import Exchange
 
 UPLOAD = "/open/jushuitan/orders/upload"

@@ -7,6 +7,7 @@ from typing import Any
 from mappings.address import clean_text, complete_region
 from mappings.bill import Bill, BillItem, make_bill
 from mappings.china_time import write_time
+from mappings.cloud_orders import check_cod, check_phone, yuan_number
 from mappings.erps.jushuitan.settings import JushuitanSettings
 from mappings.errors import PermanentError
 from mappings.model import ErpOrder, Order
@@ -33,8 +34,8 @@ def upload_row(order: ErpOrder, settings: JushuitanSettings) -> dict[str, Any]:
         "receiver_name": clean_text(bought.consignee.name),
         "receiver_mobile": bought.consignee.phone,
         "receiver_zip": bought.consignee.address.postcode,
-        "pay_amount": _yuan(bill.total_fen),
-        "freight": _yuan(bill.freight_fen + bill.other_fen),
+        "pay_amount": yuan_number(bill.total_fen),
+        "freight": yuan_number(bill.freight_fen + bill.other_fen),
         "buyer_message": clean_text(bought.buyer_note),
         "remark": clean_text(bought.seller_note),
         "shop_modified": write_time(bought.paid_at or bought.placed_at),
@@ -50,19 +51,8 @@ def _check(order: ErpOrder, settings: JushuitanSettings) -> None:
             f"Jushuitan takes order numbers of up to {LONGEST_SO_ID} characters, and {order.external_ref} has "
             f"{len(order.external_ref)}; nothing was sent. Enter the order there by hand, then resolve this line",
         )
-    phone = order.order.consignee.phone
-    if not phone.strip() or "*" in phone:
-        raise PermanentError(
-            f"{AREA}.phone_rejected",
-            "The consignee's phone is missing or masked with *, and no courier could call it; nothing was sent. "
-            "Correct it in the shop, then retry",
-        )
-    if order.order.cod_fen and settings.cod == "refuse":
-        raise PermanentError(
-            f"{AREA}.cod_refused",
-            "The order is paid on delivery, which was not agreed with Jushuitan; nothing was sent. Set COD=send once "
-            "one such order was tried, then retry; or enter it there by hand",
-        )
+    check_phone(order.order, AREA)
+    check_cod(order.order, settings.cod, AREA)
 
 
 def _item(order: ErpOrder, item: BillItem) -> dict[str, Any]:
@@ -73,8 +63,8 @@ def _item(order: ErpOrder, item: BillItem) -> dict[str, Any]:
         "name": clean_text(item.line.name),
         "properties_value": clean_text(item.line.attributes),
         "qty": item.line.quantity,
-        "base_price": _yuan(item.line.price_fen),
-        "amount": _yuan(item.amount_fen - item.share_fen),
+        "base_price": yuan_number(item.line.price_fen),
+        "amount": yuan_number(item.amount_fen - item.share_fen),
         "outer_oi_id": f"{order.external_ref}-{item.key}",
     }
 
@@ -88,15 +78,10 @@ def _payment(order: ErpOrder, bill: Bill, settings: JushuitanSettings) -> dict[s
         "payment": settings.payment,
         "seller_account": settings.seller_account,
         "buyer_account": _buyer(order),
-        "amount": _yuan(bill.total_fen),
+        "amount": yuan_number(bill.total_fen),
     }
 
 
 def _buyer(order: ErpOrder) -> str:
     """The buyer's number; guests share none, for Jushuitan joins what one buyer orders to one address."""
     return str(order.order.user_id) if order.order.user_id else order.external_ref
-
-
-def _yuan(fen: int) -> float:
-    """Yuan as a JSON number: the nearest float of a hundredth is written with two places at most."""
-    return fen / 100

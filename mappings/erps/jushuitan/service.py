@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mappings.erps.jushuitan.settings import JushuitanSettings
-from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError
+from mappings.errors import AuthError, PermanentError
 from mappings.fields import objects_in, text_of
-from mappings.rulings import Rules, Ruling, is_utf8
+from mappings.rulings import Rules, Ruling, garbled, is_utf8
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, read_json_object, spellings, to_json
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
@@ -164,9 +164,3 @@ def read_answer(reply: HttpReply, area: str, *, changes_peer: bool = True) -> An
         raise garbled(area, "Jushuitan's answer cannot be read", code, changes_peer=changes_peer)
     text = text_of(body, "msg")
     return Answer(RULES.judge(code), code, text, body)
-
-
-def garbled(area: str, message: str, peer_code: str = "", *, changes_peer: bool = True) -> PeerError:
-    """What an answer means that says neither yes nor no."""
-    kind = UncertainError if changes_peer else TransientError
-    return kind(f"{area}.garbled", message, peer_code=peer_code)

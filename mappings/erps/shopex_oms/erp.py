@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from mappings.bill import whole_lines
 from mappings.connector import Config, Spec
 from mappings.erps.shopex_oms.calls import LONG_AGO, order_call, question
-from mappings.erps.shopex_oms.order import cancel_fields, order_fields, order_values, whole_lines
+from mappings.erps.shopex_oms.order import cancel_fields, order_fields, order_values
 from mappings.erps.shopex_oms.reply import Said, read_order_answer, read_response, rows_of
 from mappings.erps.shopex_oms.settings import SETTINGS, OmsSettings
 from mappings.erps.shopex_oms.shipments import read_shipments

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from mappings.address import clean_text, full_cities, full_province
+from mappings.bill import whole_lines
 from mappings.china_time import write_time
 from mappings.erps.shopex_oms.settings import OmsSettings
 from mappings.errors import PermanentError
@@ -108,16 +108,6 @@ def cancel_fields(row: Mapping[str, Any], ref: str) -> Fields:
         "payments": "[]",
         "node_version": "2.0",
     }
-
-
-def whole_lines(order: Order) -> tuple[OrderLine, ...]:
-    """All that the shop owes: what staff split into later parcels is one line of the order all the same."""
-    whole: dict[tuple[object, ...], OrderLine] = {}
-    for line in (*order.lines, *order.later_lines):
-        key = line.shop_line_id, line.sku, line.price_fen, line.is_gift
-        before = whole.get(key)
-        whole[key] = replace(line, quantity=line.quantity + before.quantity) if before else line
-    return tuple(whole.values())
 
 
 def yuan(fen: int) -> str:

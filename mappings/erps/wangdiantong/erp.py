@@ -10,12 +10,13 @@ from mappings.connector import Config, Spec
 from mappings.erps.wangdiantong import shipments, stock
 from mappings.erps.wangdiantong.cancel import cancel_trade
 from mappings.erps.wangdiantong.order import AREA, raw_trade
-from mappings.erps.wangdiantong.service import Service, garbled
+from mappings.erps.wangdiantong.service import Service
 from mappings.erps.wangdiantong.settings import SPEC, WangdiantongSettings
 from mappings.erps.wangdiantong.trade import document_of, find_trade, push_trade
 from mappings.explaining import Explained
 from mappings.field_sources import explain_fields, read_rows
 from mappings.model import ErpDocument, ErpOrder, ErpShipment, StockFigure
+from mappings.rulings import garbled
 from mappings.wire import Exchange
 
 FIELDS = read_rows(__package__)

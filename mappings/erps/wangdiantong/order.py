@@ -9,6 +9,7 @@ from typing import Any
 from mappings.address import clean_text, complete_region
 from mappings.bill import Bill, BillItem, make_bill
 from mappings.china_time import write_time
+from mappings.cloud_orders import check_cod, check_phone, yuan_number
 from mappings.erps.wangdiantong.settings import WangdiantongSettings
 from mappings.errors import PermanentError
 from mappings.model import ErpOrder
@@ -26,28 +27,13 @@ ON_PAYMENT, ON_DELIVERY = 1, 2
 def raw_trade(order: ErpOrder, settings: WangdiantongSettings) -> list[Any]:
     """The arguments of `pushSelf2`: shop, raw trades, lines. Raises PermanentError for what would be refused."""
     bill = make_bill(order.order, AREA)
-    _check(order, settings)
+    check_phone(order.order, AREA)
+    check_cod(order.order, settings.cod, AREA)
     trade = _trade(order, bill, settings)
     lines = [_line(order, item) for item in bill.items]
     for fields in (trade, *lines):
         _check_lengths(fields)
     return [settings.shop_no, [trade], lines]
-
-
-def _check(order: ErpOrder, settings: WangdiantongSettings) -> None:
-    phone = order.order.consignee.phone
-    if not phone.strip() or "*" in phone:
-        raise PermanentError(
-            f"{AREA}.phone_rejected",
-            "The consignee's phone is missing or masked with *, which Wangdiantong refuses; nothing was sent. Correct "
-            "it in the shop, then retry",
-        )
-    if order.order.cod_fen and settings.cod == "refuse":
-        raise PermanentError(
-            f"{AREA}.cod_refused",
-            "The order is paid on delivery, which was not agreed with Wangdiantong; nothing was sent. Set COD=send "
-            "once one such order was tried, then retry; or enter it there by hand",
-        )
 
 
 def _trade(order: ErpOrder, bill: Bill, settings: WangdiantongSettings) -> dict[str, Any]:
@@ -61,7 +47,7 @@ def _trade(order: ErpOrder, bill: Bill, settings: WangdiantongSettings) -> dict[
         "pay_status": UNPAID if is_cod else PAID,
         "pay_method": int(settings.pay_method),
         "delivery_term": ON_DELIVERY if is_cod else ON_PAYMENT,
-        "cod_amount": _yuan(bought.cod_fen),
+        "cod_amount": yuan_number(bought.cod_fen),
         "trade_time": write_time(bought.placed_at),
         "pay_time": "" if is_cod else write_time(bought.paid_at or bought.placed_at),
         "end_time": None,
@@ -69,11 +55,11 @@ def _trade(order: ErpOrder, bill: Bill, settings: WangdiantongSettings) -> dict[
         "buyer_message": clean_text(bought.buyer_note)[:1024],
         "remark": clean_text(bought.seller_note)[:1024],
         **_receiver(order),
-        "post_amount": _yuan(bill.freight_fen),
-        "other_amount": _yuan(bill.other_fen),
-        "discount": _yuan(bill.discount_fen),
-        "receivable": _yuan(bill.total_fen),
-        "paid": 0 if is_cod else _yuan(bill.total_fen),
+        "post_amount": yuan_number(bill.freight_fen),
+        "other_amount": yuan_number(bill.other_fen),
+        "discount": yuan_number(bill.discount_fen),
+        "receivable": yuan_number(bill.total_fen),
+        "paid": 0 if is_cod else yuan_number(bill.total_fen),
         "order_count": len(bill.items),
         "goods_count": sum(item.line.quantity for item in bill.items),
         "is_auto_wms": False,
@@ -109,10 +95,10 @@ def _line(order: ErpOrder, item: BillItem) -> dict[str, Any]:
         "goods_name": clean_text(line.name)[:255],
         "spec_name": clean_text(line.attributes)[:100],
         "num": line.quantity,
-        "price": _yuan(line.price_fen),
+        "price": yuan_number(line.price_fen),
         "discount": 0,
-        "share_discount": _yuan(item.share_fen),
-        "total_amount": _yuan(item.amount_fen),
+        "share_discount": yuan_number(item.share_fen),
+        "total_amount": yuan_number(item.amount_fen),
         "adjust_amount": 0,
         "refund_amount": 0,
         "remark": "",
@@ -128,8 +114,3 @@ def _check_lengths(fields: Mapping[str, Any]) -> None:
                 f"Wangdiantong takes {most} characters as {name}, and the order has more; nothing was sent. Shorten it "
                 "in the shop, then retry; or enter the order there by hand",
             )
-
-
-def _yuan(fen: int) -> float:
-    """Yuan as a JSON number: the nearest float of a hundredth is written with two places at most."""
-    return fen / 100

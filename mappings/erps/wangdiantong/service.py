@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mappings.erps.wangdiantong.settings import WangdiantongSettings
-from mappings.errors import PeerError, TransientError, UncertainError
 from mappings.fields import objects_in, text_of
-from mappings.rulings import Rules, is_utf8
+from mappings.rulings import Rules, garbled, is_utf8
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, read_json_object, to_json
 
 RULES = Rules.of("Wangdiantong", __package__)
@@ -133,9 +132,3 @@ def read_answer(reply: HttpReply, area: str, *, changes_peer: bool = True) -> di
     if ruling.cls != "ok":
         raise RULES.error(ruling, area, status, text, changes_peer=changes_peer)
     return answer
-
-
-def garbled(area: str, message: str, peer_code: str = "", *, changes_peer: bool = True) -> PeerError:
-    """What an answer means that says neither yes nor no."""
-    kind = UncertainError if changes_peer else TransientError
-    return kind(f"{area}.garbled", message, peer_code=peer_code)

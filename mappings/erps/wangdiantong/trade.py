@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mappings.erps.wangdiantong.service import RULES, Service, always, garbled
+from mappings.erps.wangdiantong.service import RULES, Service, always
 from mappings.errors import PermanentError
 from mappings.fields import objects_in, text_of
 from mappings.model import ErpDocument
+from mappings.rulings import garbled
 from mappings.wire import Exchange
 
 PUSH = "sales.RawTrade.pushSelf2"

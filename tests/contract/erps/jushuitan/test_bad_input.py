@@ -11,6 +11,7 @@ from mappings.model import ErpDocument
 from mappings.wire import Exchange, HttpReply
 from tests.contract.erps.hands import PROXY_200, PROXY_502, SN, erp_order, failure, said
 from tests.contract.erps.jushuitan.cases import SHAPES, TAKEN, bad, erp, form, good, held, row, stock
+from tests.contract.erps.no_answer import NO_ANSWER
 from tests.contract.erps.sealed import CLASSES, NOW, talk
 
 DOCUMENT = ErpDocument("1528134", SN)
@@ -82,20 +83,9 @@ def test_a_missing_right_for_one_interface_does_not_stop_the_others() -> None:
 @pytest.mark.parametrize(
     ("reply", "changing", "reading"),
     [
-        (PROXY_200, UncertainError, TransientError),
-        (PROXY_502, UncertainError, TransientError),
-        (HttpReply(200, {}, b'{"code": 0, "data": {"datas": [{"so_id": "202'), UncertainError, TransientError),
-        (HttpReply(200, {}, b""), UncertainError, TransientError),
-        (HttpReply(200, {}, b"[]"), UncertainError, TransientError),
+        *NO_ANSWER,
         (said({"msg": "no code"}), UncertainError, TransientError),
         (HttpReply(200, {}, '{"code": 11, "msg": "超过频率"}'.encode("gbk")), UncertainError, TransientError),
-        (HttpReply(500), UncertainError, TransientError),
-        (HttpReply(503), TransientError, TransientError),
-        (HttpReply(429, {"retry-after": "7"}), TransientError, TransientError),
-        (HttpReply(401), AuthError, AuthError),
-        (HttpReply(403), AuthError, AuthError),
-        (HttpReply(404), PermanentError, PermanentError),
-        (HttpReply(302), PermanentError, PermanentError),
     ],
     ids=str,
 )

@@ -10,7 +10,8 @@ import pytest
 from mappings.errors import AuthError, PeerError, PermanentError, TransientError, UncertainError, UnmappedError
 from mappings.model import ErpDocument
 from mappings.wire import Exchange, HttpReply
-from tests.contract.erps.hands import PROXY_200, PROXY_502, SN, erp_order, failure, said
+from tests.contract.erps.hands import SN, erp_order, failure, said
+from tests.contract.erps.no_answer import NO_ANSWER
 from tests.contract.erps.sealed import CLASSES, talk
 from tests.contract.erps.wangdiantong.cases import SHAPES, bad, erp, found, good, pushed, stock, trade
 
@@ -127,18 +128,9 @@ def test_a_status_that_nobody_mapped_says_where_to_map_it() -> None:
 @pytest.mark.parametrize(
     ("reply", "changing", "reading"),
     [
-        (PROXY_200, UncertainError, TransientError),
-        (PROXY_502, UncertainError, TransientError),
-        (HttpReply(200, {}, b'{"status": 0, "data": {"new_count": 1, "err'), UncertainError, TransientError),
-        (HttpReply(200, {}, b""), UncertainError, TransientError),
-        (HttpReply(200, {}, b"[0]"), UncertainError, TransientError),
+        *NO_ANSWER,
         (said({"message": "no status"}), UncertainError, TransientError),
         (HttpReply(200, {}, '{"status": 100, "message": "频率限制"}'.encode("gbk")), UncertainError, TransientError),
-        (HttpReply(500), UncertainError, TransientError),
-        (HttpReply(503), TransientError, TransientError),
-        (HttpReply(429, {"retry-after": "7"}), TransientError, TransientError),
-        (HttpReply(401), AuthError, AuthError),
-        (HttpReply(404), PermanentError, PermanentError),
     ],
     ids=str,
 )

@@ -131,6 +131,8 @@ def _ask(rt: Runtime, key: str, make: Callable[[], Exchange[Any]]) -> Finding:
     except (TransientError, UncertainError) as failure:
         return Finding(key, False, str(failure), "check its address, the network and the firewall")
     except PeerError as answer:
+        if answer.code.endswith(".signature_refused"):  # a question so plain spoils no signature: it is the key
+            return Finding(key, False, str(answer), "correct its credentials")
         return Finding(key, True, f"answers ({answer.code}){_offset(context)}")
     return Finding(key, True, f"answers{_offset(context)}")
 

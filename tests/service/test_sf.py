@@ -18,12 +18,10 @@ from sync.db.labels import LabelFilter
 from sync.db.models import AttemptRow, InboxRow, LabelRow, ShipmentRow, StepRow, TrackingEventRow
 from sync.sandbox.sf import ACCEPTED, BY_HAND, OPERATIONS, REFUSED
 from sync.sandbox.sf_rules import Refusal, check_envelope
-from sync.services.check import check
 from sync.services.labels import print_waiting
 from sync.services.route import has_unclear_call
 from sync.services.sweep_pickups import sweep_pickups
 from sync.services.withdraw import CODE
-from sync.shops.port import Finding
 from tests.service.label_samples import texts_of
 from tests.service.sf_house import CARRIER, DELIVERED, DELIVERING, PICKED_UP, TRANSIT, SfHouse, china, open_sf_house
 from tests.service.withdrawals import codes, issued, lines, live_waybills, withdraw
@@ -136,17 +134,6 @@ def test_a_check_word_that_sf_refuses_closes_sf_with_one_line_and_no_order_is_pa
 
     assert set(house.waybills()) == {f"{sn}-1" for sn in orders}
     assert codes(house) == []
-
-
-def test_the_check_finds_a_wrong_check_word(house: SfHouse) -> None:
-    def finding() -> Finding:
-        return next(one for one in check(house.rt) if one.subject == CARRIER)
-
-    assert finding().is_ok
-    house.peers.sf.checkword = "another"
-    refused = finding()
-    assert not refused.is_ok
-    assert "check word" in refused.detail
 
 
 def test_one_order_whose_text_sf_reads_otherwise_parks_alone(house: SfHouse, monkeypatch: pytest.MonkeyPatch) -> None:

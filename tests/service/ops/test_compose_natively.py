@@ -108,7 +108,6 @@ def test_every_service_starts_by_its_own_command_works_and_stops_in_order(compos
     rig.start_broker()
     migrate = compose.child("migrate")
     subprocess.run(migrate.argv, env=dict(migrate.env), check=True, capture_output=True, timeout=60)
-    rig.seed(ORDERS)
 
     rig.supervisor.start(*(compose.child(name) for name in OURS if name != "migrate"))
 
@@ -116,6 +115,8 @@ def test_every_service_starts_by_its_own_command_works_and_stops_in_order(compos
     wait_for("an answer of every worker", lambda: compose.answering_workers() == names, 90)
     wait_for("a healthy web process", lambda: compose.is_healthy("web"), 60)
     wait_for("a healthy Flower", lambda: compose.is_healthy("flower"), 60)
+    wait_for("all queues in Flower", lambda: shown_queues(compose) == QUEUES, 60)
+    rig.seed(ORDERS)  # only now: Flower shows what it heard, and hears nothing of what was done before it listened
     wait_for("the work of all of them", lambda: count_fulfilled(compose) == ORDERS, 90)
     wait_for("a tick of Beat that a worker heard", compose.hears_beat, 60)
     assert rig.said == []
@@ -135,21 +136,25 @@ def count_fulfilled(compose: Compose) -> int:
 
 def assert_flower_shows_queues_and_tasks(compose: Compose) -> None:
     """Its API and its pages; and a stranger sees neither."""
-
-    def shown_queues() -> set[str]:
-        workers: Mapping[str, Any] = compose.flower("/api/workers?refresh=1").json()
-        return {queue["name"] for worker in workers.values() for queue in worker.get("active_queues", ())}
-
-    wait_for("all queues in Flower", lambda: shown_queues() == QUEUES, 30)
     lengths = {entry["name"] for entry in compose.flower("/api/queues/length").json()["active_queues"]}
     assert lengths == QUEUES
 
-    wait_for("booked waybills in Flower", lambda: states(compose, "tasks.orders.ship") == ["SUCCESS"] * ORDERS, 30)
+    wait_for("booked waybills in Flower", lambda: are_booked(states(compose, "tasks.orders.ship")), 30)
     page = compose.flower("/broker").text
     assert all(queue in page for queue in QUEUES)
     assert "tasks.orders.ship" in compose.flower("/tasks").text + compose.flower("/api/task/types").text
     assert compose.flower("/api/workers", auth=None).status_code == 401
     assert compose.flower("/broker", auth=("ops", "guess")).status_code == 401
+
+
+def shown_queues(compose: Compose) -> set[str]:
+    workers: Mapping[str, Any] = compose.flower("/api/workers?refresh=1").json()
+    return {queue["name"] for worker in workers.values() for queue in worker.get("active_queues", ())}
+
+
+def are_booked(states: list[str]) -> bool:
+    """A worker may be told twice of one order on a slow machine, and finds nothing to do."""
+    return len(states) >= ORDERS and set(states) == {"SUCCESS"}
 
 
 def states(compose: Compose, task: str) -> list[str]:

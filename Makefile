@@ -19,7 +19,7 @@ demo: $(VENV)/.runs  ## the whole pipeline against sandbox peers; ARGS="--orders
 	@exec $(BIN)/python -m sync.local.demo $(ARGS)
 
 test: $(VENV)/.develops  ## all tests; ARGS="tests/unit -x" narrows them
-	@exec $(BIN)/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadgroup)
+	@exec $(BIN)/python -m pytest $(or $(ARGS),--numprocesses 3)
 
 bench: $(VENV)/.develops  ## measure, and print JSON lines
 	@exec $(BIN)/python -m bench $(ARGS)

@@ -23,9 +23,9 @@ from sync.local.broker import Broker, free_port, wait_until_answering
 from sync.local.plan import without_settings
 from sync.local.supervisor import Child, Output, Supervisor
 from sync.sandbox.server import SandboxPeers, SandboxSettings
-from sync.sandbox.shop import create_shop, seed_orders
+from sync.sandbox.shop import seed_orders
 from tests.chaos.processes import children, wait_for
-from tests.service.house import environment
+from tests.service.house import environment, sandbox_shop
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,7 +190,7 @@ def open_rig(
         if clock != BusinessClock():
             own["ECSYNC_SANDBOX_CLOCK"] = str(clock)
         env = {**without_settings(os.environ), **environment(directory, peers, **own)}
-        shop = create_shop(f"sqlite:///{directory}/shop.db")
+        shop = sandbox_shop(directory)
         exits.callback(shop.dispose)
         database = Database(make_engine(database_url))
         exits.callback(database.engine.dispose)

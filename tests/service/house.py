@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
@@ -21,7 +23,7 @@ from sync.metrics import Counters
 from sync.runtime import Runtime
 from sync.sandbox.kdniao import SandboxKdniao
 from sync.sandbox.server import SandboxPeers, SandboxSettings
-from sync.sandbox.shop import cancel_order, create_shop, read_ledger, seed_orders
+from sync.sandbox.shop import cancel_order, create_shop, open_shop, read_ledger, seed_orders
 from sync.services.apply_callback import apply_callback
 from sync.services.parcels import AFTER_DELIVERY
 from sync.services.poll_shop import poll_shop
@@ -170,13 +172,28 @@ class House:
         return [order.order_sn for order in placed]
 
 
+def sandbox_shop(directory: Path) -> Engine:
+    """The shop in this folder, made where there is none: a copy, since making its tables takes longest of a house."""
+    path = directory / "shop.db"
+    if not path.exists():
+        path.write_bytes(_furnished_shop())
+    return open_shop(f"sqlite:///{path}")
+
+
+@cache
+def _furnished_shop() -> bytes:
+    with TemporaryDirectory() as directory:
+        create_shop(f"sqlite:///{directory}/shop.db").dispose()
+        return Path(directory, "shop.db").read_bytes()
+
+
 @contextmanager
 def open_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, **more: str | None) -> Iterator[House]:
     """Everything up; closed again at the end."""
     clock = BusinessClock()
     with SandboxPeers(SandboxSettings(clock=clock, **(sandbox or {}))) as peers:
         settings: Settings = read_settings(environment(tmp_path, peers, **more))
-        shop = create_shop(f"sqlite:///{tmp_path}/shop.db")
+        shop = sandbox_shop(tmp_path)
         rt = Runtime(settings, counters=Counters(CollectorRegistry()))
         try:
             migrate(rt.database)

@@ -20,10 +20,9 @@ from sync.db.migrate import migrate
 from sync.metrics import Counters
 from sync.runtime import Runtime
 from sync.sandbox.server import SandboxPeers, SandboxSettings
-from sync.sandbox.shop import create_shop
 from sync.services.receive_callback import Push, receive_callback
 from sync.settings import read_settings
-from tests.service.house import House, environment
+from tests.service.house import House, environment, sandbox_shop
 
 CARRIER = "carrier.kuaidi100"
 SALT = "a-salt-of-ours"
@@ -77,7 +76,7 @@ def open_kuaidi100_house(
     """Everything up; closed again at the end."""
     with SandboxPeers(SandboxSettings(**{"clock": BusinessClock(), **(sandbox or {})})) as peers:
         settings = read_settings(kuaidi100_environment(tmp_path, peers, **more))
-        shop = create_shop(f"sqlite:///{tmp_path}/shop.db")
+        shop = sandbox_shop(tmp_path)
         rt = Runtime(settings, counters=Counters(CollectorRegistry()))
         try:
             migrate(rt.database)

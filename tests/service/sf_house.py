@@ -18,10 +18,9 @@ from sync.db.migrate import migrate
 from sync.metrics import Counters
 from sync.runtime import Runtime
 from sync.sandbox.server import SandboxPeers, SandboxSettings
-from sync.sandbox.shop import create_shop
 from sync.services.receive_callback import Push, receive_callback
 from sync.settings import read_settings
-from tests.service.house import House, environment
+from tests.service.house import House, environment, sandbox_shop
 
 CARRIER = "carrier.sf"
 TOKEN = "a-path-that-nobody-guesses"
@@ -56,7 +55,7 @@ def open_sf_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, *
     """Everything up; closed again at the end."""
     with SandboxPeers(SandboxSettings(clock=BusinessClock(), **(sandbox or {}))) as peers:
         settings = read_settings(sf_environment(tmp_path, peers, **more))
-        shop = create_shop(f"sqlite:///{tmp_path}/shop.db")
+        shop = sandbox_shop(tmp_path)
         rt = Runtime(settings, counters=Counters(CollectorRegistry()))
         try:
             migrate(rt.database)

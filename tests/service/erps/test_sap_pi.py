@@ -20,11 +20,10 @@ from sync.sandbox.faults import FaultInjector, Faults
 from sync.sandbox.http import HttpServer
 from sync.sandbox.sap_pi import CANCEL_PATH, REST_PATH, SandboxSapPi
 from sync.sandbox.server import SandboxPeers, SandboxSettings
-from sync.sandbox.shop import create_shop
 from sync.sandbox.shop_data import GOODS
 from sync.services.explain_order import explain_order
 from sync.settings import read_settings
-from tests.service.house import House, environment
+from tests.service.house import House, environment, sandbox_shop
 
 PEER = "erp.sap_pi"
 PASSWORD = "sandbox-pi-password"
@@ -95,7 +94,7 @@ def open_sap_house(
                 **{f"ECSYNC_ERP_SAP_PI_{name}": value for name, value in given.items()},
             )
         )
-        shop = create_shop(f"sqlite:///{tmp_path}/shop.db")
+        shop = sandbox_shop(tmp_path)
         rt = Runtime(settings, counters=Counters(CollectorRegistry()))
         try:
             migrate(rt.database)

@@ -3,127 +3,73 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from mappings.errors import AuthError, PermanentError
 from mappings.model import ErpDocument, ErpOrder
-from mappings.wire import Exchange
 from sync.clock import utc_now
-from sync.db.models import AttemptRow
 from sync.db.orders import read_order
 from sync.db.stock import read_levels
-from sync.exceptions import list_open
-from sync.gateway import CallContext
 from sync.sandbox.faults import FaultInjector, Faults
-from sync.sandbox.http import HttpServer
 from sync.sandbox.ledger import Ledger
 from sync.sandbox.sap import SandboxSap
 from sync.services.poll_shop import poll_shop
 from sync.services.sync_stock import sync_stock
-from tests.service.house import SHOP, House, open_house
+from tests.service.erps.erp_house import LOST_ANSWERS, ErpHouse, open_erp_house
+from tests.service.house import SHOP
 from tests.service.stock.hands import configure_shop, less, plain_order, serve_only, take_at_order
 
-ERP = "erp.sap_odata"
 PASSWORD = "sandbox-sap-password"
-LOST_ANSWERS = ("reset_after", "hang_after", "truncated", "garbage", "html_200", "html_502", "gbk", "half_json")
+SETTINGS: dict[str, str | None] = {
+    "BASE_URL": "{url}",
+    "SAP_CLIENT": "100",
+    "USERNAME": "ecsync",
+    "PASSWORD": PASSWORD,
+    "SALES_ORGANIZATION": "1010",
+    "DISTRIBUTION_CHANNEL": "10",
+    "DIVISION": "00",
+    "SOLD_TO": "10100001",
+    "SHIP_TO": "10100001",
+    "PLANT": "1010",
+    "DISCOUNT_CONDITION": "HB00",
+    "FEE_CONDITION": "HZ00",
+    "NOTE_TEXT_ID": "TX01",
+    "ADDRESS_TEXT_ID": "TX02",
+    "READ_TIMEOUT_S": "2",
+}
 
-
-@dataclass
-class Sap:
-    """The house and the one ERP in it."""
-
-    house: House
-    peer: SandboxSap
-
-    def ask(self, exchange: Exchange[Any]) -> Any:
-        return self.house.rt.gateway.run(ERP, exchange, CallContext())
-
-    @property
-    def connector(self) -> Any:
-        return self.house.rt.erps[ERP]
-
-    def documents(self) -> dict[str, list[str]]:
-        """Order number -> SAP's own numbers, of what it holds."""
-        orders = self.peer.ledger.snapshot(brief=True)["erp"]["orders"]
-        return {order_sn: order["documents"] for order_sn, order in orders.items() if order["documents"]}
-
-    def is_cancelled(self, order_sn: str) -> bool:
-        return bool(self.peer.ledger.snapshot(brief=True)["erp"]["orders"][order_sn]["cancelled"])
-
-    def asked(self) -> list[str]:
-        return [call["operation"] for call in self.peer.ledger.snapshot()["calls"]]
-
-    def desk(self) -> list[str]:
-        with self.house.rt.database.reading() as session:
-            return [line.code for line in list_open(session)]
-
-    def push(self, count: int = 1, seed: int = 7) -> list[str]:
-        placed = self.house.seed(count, seed=seed)
-        self.house.poll()
-        self.house.settle()
-        return placed
+Sap = ErpHouse[SandboxSap]
+OpenSap = Callable[..., AbstractContextManager[Sap]]
 
 
 @pytest.fixture
-def server() -> Iterator[HttpServer]:
-    running = HttpServer(SandboxSap(Ledger(), FaultInjector(5), password=PASSWORD))
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop()
+def open_sap(tmp_path: Path) -> OpenSap:
+    """Opens a house with SAP in it; what it is given are other settings of the connector."""
 
+    def open_it(**settings: str | None) -> AbstractContextManager[Sap]:
+        peer = SandboxSap(Ledger(), FaultInjector(5), password=PASSWORD)
+        return open_erp_house(tmp_path, "sap_odata", peer, {**SETTINGS, **settings})
 
-def peer_of(server: HttpServer) -> SandboxSap:
-    assert isinstance(server.app, SandboxSap)
-    return server.app
-
-
-def environment(server: HttpServer, **more: str) -> dict[str, Any]:
-    settings = {
-        "BASE_URL": server.url,
-        "SAP_CLIENT": "100",
-        "USERNAME": "ecsync",
-        "PASSWORD": PASSWORD,
-        "SALES_ORGANIZATION": "1010",
-        "DISTRIBUTION_CHANNEL": "10",
-        "DIVISION": "00",
-        "SOLD_TO": "10100001",
-        "SHIP_TO": "10100001",
-        "PLANT": "1010",
-        "DISCOUNT_CONDITION": "HB00",
-        "FEE_CONDITION": "HZ00",
-        "NOTE_TEXT_ID": "TX01",
-        "ADDRESS_TEXT_ID": "TX02",
-        "READ_TIMEOUT_S": "2",
-        **more,
-    }
-    return {
-        "ECSYNC_ERPS": "sap_odata",
-        "ECSYNC_ERP_GENERIC_REST_BASE_URL": None,
-        "ECSYNC_ERP_GENERIC_REST_TOKEN": None,
-        **{f"ECSYNC_ERP_SAP_ODATA_{name}": value for name, value in settings.items()},
-    }
+    return open_it
 
 
 @pytest.fixture
-def sap(tmp_path: Path, server: HttpServer) -> Iterator[Sap]:
-    with open_house(tmp_path, **environment(server)) as house:
-        yield Sap(house, peer_of(server))
+def sap(open_sap: OpenSap) -> Iterator[Sap]:
+    with open_sap() as opened:
+        yield opened
 
 
 @pytest.fixture
-def rejecting_sap(tmp_path: Path, server: HttpServer) -> Iterator[Sap]:
+def rejecting_sap(open_sap: OpenSap) -> Iterator[Sap]:
     """One whose orders are cancelled without a person."""
-    with open_house(tmp_path, **environment(server, REJECTION_REASON="50")) as house:
-        yield Sap(house, peer_of(server))
+    with open_sap(REJECTION_REASON="50") as opened:
+        yield opened
 
 
 # --- orders
@@ -234,31 +180,25 @@ def test_a_push_that_is_repeated_by_hand_finds_what_is_there(sap: Sap) -> None:
     assert len(sap.documents()[order_sn]) == 1
 
 
-def test_a_material_that_sap_does_not_know_waits_for_a_person_in_sap_s_words(
-    tmp_path: Path, server: HttpServer
-) -> None:
-    with open_house(tmp_path, **environment(server)) as house:
-        sap = Sap(house, peer_of(server))
-        sap.peer.unknown_skus = frozenset(line.sku for line in house.rt.shops["shop.main"].read_stock())
+def test_a_material_that_sap_does_not_know_waits_for_a_person_in_sap_s_words(sap: Sap) -> None:
+    sap.peer.unknown_skus = frozenset(line.sku for line in sap.house.rt.shops[SHOP].read_stock())
+    [order_sn] = sap.push()
+
+    assert sap.desk() == ["sap_odata.order.material_unknown"]
+    assert "is not defined for sales org" in sap.house.step("push_order", order_sn).last_message
+
+
+def test_a_wrong_password_holds_the_orders_and_parks_none(open_sap: OpenSap) -> None:
+    with open_sap(PASSWORD="another") as sap:
         [order_sn] = sap.push()
 
-        assert sap.desk() == ["sap_odata.order.material_unknown"]
-        assert "is not defined for sales org" in house.step("push_order", order_sn).last_message
-
-
-def test_a_wrong_password_holds_the_orders_and_parks_none(tmp_path: Path, server: HttpServer) -> None:
-    with open_house(tmp_path, **environment(server, PASSWORD="another")) as house:
-        sap = Sap(house, peer_of(server))
-        [order_sn] = sap.push()
-
-        assert house.step("push_order", order_sn).state == "owed"
+        assert sap.house.step("push_order", order_sn).state == "owed"
         assert sap.desk() == ["erp.sap_odata.refused"]
 
 
 def test_no_record_shows_password_token_session_name_or_phone(sap: Sap) -> None:
     [order_sn] = sap.push()
-    with sap.house.rt.database.reading() as session:
-        kept = "\n".join(row.request + row.reply for row in session.execute(select(AttemptRow)).scalars())
+    kept = "\n".join(row.request + row.reply for row in sap.attempts())
     (session_id,), (token,) = sap.peer._sessions.keys(), sap.peer._sessions.values()
     who = sap.house.order(order_sn).header["consignee"]
 
@@ -345,7 +285,7 @@ def test_what_is_ordered_and_still_lies_there_is_counted_once(sap: Sap) -> None:
     before = stock_up(sap)
     order_sn, wanted = plain_order(sap.house)
     poll_shop(sap.house.rt, SHOP)
-    serve_only(sap.house, ERP)
+    serve_only(sap.house, sap.key)
 
     run = sync_stock(sap.house.rt, SHOP)
     with sap.house.rt.database.reading() as session:
@@ -364,14 +304,15 @@ def test_a_shop_that_takes_stock_at_order_shows_what_lies_there_less_what_is_ord
     assert sync_stock(sap.house.rt, SHOP).plan.changes == (), "SAP does not know the order"
 
     poll_shop(sap.house.rt, SHOP)
-    serve_only(sap.house, ERP)
+    serve_only(sap.house, sap.key)
     assert sync_stock(sap.house.rt, SHOP).plan.changes == (), "SAP knows it, and its figure is the same as before"
     assert {line.sku: line.number for line in sap.house.rt.shops[SHOP].read_stock()} == less(before, wanted)
 
 
-def test_after_courier_and_goods_issue_both_sides_show_the_same(tmp_path: Path, server: HttpServer) -> None:
-    with open_house(tmp_path, ECSYNC_SHIP_ON="waybill", **environment(server)) as house:
-        sap = Sap(house, peer_of(server))
+def test_after_courier_and_goods_issue_both_sides_show_the_same(tmp_path: Path) -> None:
+    peer = SandboxSap(Ledger(), FaultInjector(5), password=PASSWORD)
+    with open_erp_house(tmp_path, "sap_odata", peer, SETTINGS, ECSYNC_SHIP_ON="waybill") as sap:
+        house = sap.house
         before = stock_up(sap)
         order_sn, wanted = plain_order(house)
         house.poll()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,80 +15,41 @@ from mappings.errors import AuthError, PermanentError, TransientError
 from mappings.model import ErpShipment, Order, StockFigure
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp
 from sync.clock import utc_now
-from sync.db.models import AttemptRow
 from sync.db.steps import Wake
-from sync.exceptions import list_open
-from sync.gateway import CallContext
 from sync.sandbox.faults import FaultInjector, Faults
-from sync.sandbox.http import HttpServer
 from sync.sandbox.ledger import Ledger
 from sync.sandbox.shopex_oms import SandboxShopexOms
-from tests.service.house import House, open_house
+from tests.service.erps.erp_house import LOST_ANSWERS, ErpHouse, open_erp_house
 
-ERP = "erp.shopex_oms"
-LOST_ANSWERS = ("reset_after", "hang_after", "truncated", "garbage", "html_200", "html_502", "gbk", "half_json")
+SETTINGS: dict[str, str | None] = {
+    "BASE_URL": "{url}",
+    "NODE_ID": "2000000001",
+    "TOKEN": "sandbox-oms-token",
+    "SHOP_BN": "ecshop01",
+    "FLAG": "ecsync",
+    "KEY": "sandbox-oms-key",
+    "READ_TIMEOUT_S": "2",
+}
 
-
-@dataclass
-class Oms:
-    """The house and the one ERP in it."""
-
-    house: House
-    peer: SandboxShopexOms
-
-    def ask(self, exchange: Exchange[Any]) -> Any:
-        return self.house.rt.gateway.run(ERP, exchange, CallContext())
-
-    @property
-    def connector(self) -> Any:
-        return self.house.rt.erps[ERP]
-
-    def documents(self) -> dict[str, list[str]]:
-        """Order number -> the OMS's own ids, of what it holds."""
-        orders = self.peer.ledger.snapshot(brief=True)["erp"]["orders"]
-        return {order_sn: order["documents"] for order_sn, order in orders.items() if order["documents"]}
-
-    def desk(self) -> list[str]:
-        with self.house.rt.database.reading() as session:
-            return [line.code for line in list_open(session)]
+Oms = ErpHouse[SandboxShopexOms]
+OpenOms = Callable[..., AbstractContextManager[Oms]]
 
 
 @pytest.fixture
-def server() -> Iterator[HttpServer]:
-    peer = SandboxShopexOms(Ledger(), FaultInjector(5), token="sandbox-oms-token", key="sandbox-oms-key")
-    running = HttpServer(peer)
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop()
+def open_oms(tmp_path: Path) -> OpenOms:
+    """Opens a house with an OMS in it; what it is given are other settings of the connector."""
 
+    def open_it(**settings: str | None) -> AbstractContextManager[Oms]:
+        peer = SandboxShopexOms(Ledger(), FaultInjector(5), token="sandbox-oms-token", key="sandbox-oms-key")
+        return open_erp_house(tmp_path, "shopex_oms", peer, {**SETTINGS, **settings})
 
-def environment(server: HttpServer, **more: str) -> dict[str, Any]:
-    return {
-        "ECSYNC_ERPS": "shopex_oms",
-        "ECSYNC_ERP_GENERIC_REST_BASE_URL": None,
-        "ECSYNC_ERP_GENERIC_REST_TOKEN": None,
-        "ECSYNC_ERP_SHOPEX_OMS_BASE_URL": server.url,
-        "ECSYNC_ERP_SHOPEX_OMS_NODE_ID": "2000000001",
-        "ECSYNC_ERP_SHOPEX_OMS_TOKEN": "sandbox-oms-token",
-        "ECSYNC_ERP_SHOPEX_OMS_SHOP_BN": "ecshop01",
-        "ECSYNC_ERP_SHOPEX_OMS_FLAG": "ecsync",
-        "ECSYNC_ERP_SHOPEX_OMS_KEY": "sandbox-oms-key",
-        "ECSYNC_ERP_SHOPEX_OMS_READ_TIMEOUT_S": "2",
-        **more,
-    }
-
-
-def peer_of(server: HttpServer) -> SandboxShopexOms:
-    assert isinstance(server.app, SandboxShopexOms)
-    return server.app
+    return open_it
 
 
 @pytest.fixture
-def oms(tmp_path: Path, server: HttpServer) -> Iterator[Oms]:
-    with open_house(tmp_path, **environment(server)) as house:
-        yield Oms(house, peer_of(server))
+def oms(open_oms: OpenOms) -> Iterator[Oms]:
+    with open_oms() as opened:
+        yield opened
 
 
 def test_each_paid_order_is_one_document_with_the_omss_own_number(oms: Oms) -> None:
@@ -153,15 +115,12 @@ def test_an_unknown_sku_parks_the_order_before_anything_is_sent(oms: Oms) -> Non
     assert sku in (oms.house.step("push_order", order_sn).last_message or "")
 
 
-def test_an_order_that_the_oms_takes_in_silence_is_found_among_its_failed_ones(
-    tmp_path: Path, server: HttpServer
-) -> None:
-    with open_house(tmp_path, **environment(server, ECSYNC_ERP_SHOPEX_OMS_CHECK_SKUS="0")) as house:
-        oms = Oms(house, peer_of(server))
-        [order_sn] = house.seed()
+def test_an_order_that_the_oms_takes_in_silence_is_found_among_its_failed_ones(open_oms: OpenOms) -> None:
+    with open_oms(CHECK_SKUS="0") as oms:
+        [order_sn] = oms.house.seed()
         oms.peer.unknown_skus = frozenset({_first_sku(oms, order_sn)})
-        house.poll()
-        house.settle()
+        oms.house.poll()
+        oms.house.settle()
 
         assert oms.documents()[order_sn] == ["1"]
         assert oms.desk() == ["shopex_oms.order.failed"]
@@ -284,8 +243,7 @@ def test_no_name_phone_street_or_secret_stands_in_any_record(oms: Oms) -> None:
     oms.house.poll()
     oms.house.settle()
 
-    with oms.house.rt.database.reading() as session:
-        texts = "\n".join(f"{row.request}\n{row.reply}" for row in session.query(AttemptRow))
+    texts = "\n".join(f"{row.request}\n{row.reply}" for row in oms.attempts())
     for row in oms.house.orders():
         who = row.header["consignee"]
         for private in (who["name"], who["phone"], who["address"]["street"]):
@@ -351,4 +309,4 @@ def _first_sku(oms: Oms, order_sn: str) -> str:
 
 
 def _wake(oms: Oms, order_sn: str) -> Wake:
-    return Wake(oms.house.order(order_sn).id, ERP)
+    return Wake(oms.house.order(order_sn).id, oms.key)

@@ -131,3 +131,4 @@ beat_schedule = {
     "old labels": _every("tasks.sweeps.labels", 3600.0),
     "heartbeat": _every("tasks.sweeps.heartbeat", 20.0),
 }
+    "old people": _every("tasks.sweeps.people", 3600.0),

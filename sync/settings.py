@@ -127,6 +127,7 @@ class Settings:
     public_url: str
     api_token: str = field(repr=False)
     labels_keep_days: int
+    personal_data_keep_days: int
     labels_paper: str
     callback_max_bytes: int
     metrics_dir: str
@@ -284,6 +285,7 @@ def _read_all(reader: Reader) -> Settings:
         public_url=get("ECSYNC_PUBLIC_URL", parse_base_url, ""),
         api_token=get("ECSYNC_API_TOKEN", check_token, ""),
         labels_keep_days=get("ECSYNC_LABELS_KEEP_DAYS", parse_count, 90),
+        personal_data_keep_days=get("ECSYNC_PERSONAL_DATA_KEEP_DAYS", parse_count, 180),
         labels_paper=get("ECSYNC_LABELS_PAPER", check_papers, DEFAULT_PAPER),
         callback_max_bytes=get("ECSYNC_CALLBACK_MAX_BYTES", parse_count, 4_000_000),
         metrics_dir=get("ECSYNC_METRICS_DIR", default=""),

@@ -12,6 +12,7 @@ from sync.db.cursors import set_cursor
 from sync.gateway import PeerAway
 from sync.services import move_parcels as move_service
 from sync.services import relay as relay_service
+from sync.services.forget import forget_people
 from sync.services.keep_labels import empty_old_labels
 from sync.services.reconcile import reconcile_shop
 from sync.services.sweep_parcels import sweep_parcels
@@ -68,6 +69,19 @@ def heartbeat() -> None:
 
 
 def _queue_depths(task: Task[Any, Any]) -> dict[str, int]:
+@app.task(name="tasks.sweeps.people")
+def people() -> None:
+    """Purge the personal data that is older than the retention time."""
+    if gone := forget_people(runtime()):
+        log.info(
+            "past their retention time: %d orders lost their people; %d pushes, %d calls and %d scans are deleted",
+            gone.orders,
+            gone.pushes,
+            gone.calls,
+            gone.scans,
+        )
+
+
     """Messages waiting per queue, by asking the broker; a queue that does not exist yet holds none."""
     depths: dict[str, int] = {}
     with task.app.connection_for_read() as connection:

@@ -30,7 +30,7 @@ def write_order(session: Session, order: Order, row: OrderRow | None = None, *, 
         row = OrderRow(shop=order.shop, shop_order_id=order.shop_order_id, received_at=now)
         session.add(row)
     row.order_sn, row.queue, row.content_hash = order.order_sn, str(order.queue), order.content_hash
-    row.header, row.total_fen = _header(order), order.total_fen
+    row.header, row.total_fen, row.forgotten_at = _header(order), order.total_fen, None
     row.placed_at, row.paid_at, row.updated_at = order.placed_at, order.paid_at, now
     first_no = 1 if row.id is None else _clear_lines(session, row.id, parcel_no)
     session.flush()

@@ -37,7 +37,6 @@ def show_order(rt: Runtime, row: OrderRow) -> dict[str, Any]:
         documents = find_documents(session, row.id)
         packages = {shipment.id: find_packages(session, shipment.id) for shipment in shipments}
         timeline = sorted(_timeline(session, row, steps, shipments), key=lambda line: line.at)
-    who = row.header["consignee"]
     return {
         "order_sn": row.order_sn,
         "shop": row.shop,
@@ -45,7 +44,7 @@ def show_order(rt: Runtime, row: OrderRow) -> dict[str, Any]:
         "state": row.state,
         "status": row.status,
         "total": f"{row.total_fen / 100:.2f}",
-        "consignee": f"{mask(who['name'])} {mask(who['phone'])}",
+        "consignee": _consignee(row),
         "erp_no": row.erp_no,
         "erps": _erps(rt, row, steps, documents),
         "parcels": [_parcel(shipment, packages[shipment.id]) for shipment in shipments],
@@ -53,6 +52,13 @@ def show_order(rt: Runtime, row: OrderRow) -> dict[str, Any]:
         "exceptions": [{"id": p.id, "code": p.code, "message": p.message} for p in problems],
         "timeline": [{"at": line.at.isoformat(), "kind": line.kind, "text": line.text} for line in timeline],
     }
+
+
+def _consignee(row: OrderRow) -> str:
+    if row.forgotten_at is not None:
+        return f"deleted on {row.forgotten_at:%Y-%m-%d}, when its retention time was over"
+    who = row.header["consignee"]
+    return f"{mask(who['name'])} {mask(who['phone'])}"
 
 
 def _erps(

@@ -21,6 +21,7 @@ class OrderRow(Base):
         Index("ix_orders_sn", "order_sn"),
         Index("ix_orders_received", "received_at"),
         Index("ix_orders_external", "external_ref"),
+        Index("ix_orders_forgotten", "forgotten_at", "updated_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -33,6 +34,8 @@ class OrderRow(Base):
     content_hash: Mapped[str] = mapped_column(String(64))
     header: Mapped[dict[str, Any]]
     """Consignee, amounts and notes as read: personal data, purged after the retention time."""
+    forgotten_at: Mapped[datetime | None]
+    """When that was; None while the people are known."""
     total_fen: Mapped[int]
     placed_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]

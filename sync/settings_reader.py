@@ -104,12 +104,18 @@ def check_broker(text: str) -> str:
     return text
 
 
-def parse_names(text: str) -> tuple[str, ...]:
-    """A list with commas, no name twice; a name becomes part of variables, so it holds letters, digits and _ only."""
+def parse_words(text: str) -> tuple[str, ...]:
+    """A list with commas, no word twice; the words are somebody else's, such as an ERP's names of its warehouses."""
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if len(set(parts)) != len(parts):
+        raise ValueError("a name is listed twice")
+    return parts
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """A list like `parse_words`, of names of ours: they become part of variables, so letters, digits and _ only."""
+    parts = parse_words(text)
     for part in parts:
         if not part.replace("_", "").isalnum():
             raise ValueError(f"{part!r} may hold letters, digits and _ only")
-    if len(set(parts)) != len(parts):
-        raise ValueError("a name is listed twice")
     return parts

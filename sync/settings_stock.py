@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sync.settings_reader import Reader, parse_seconds_or_never
+from sync.settings_reader import Reader, parse_seconds_or_never, parse_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def read_stock_settings(reader: Reader, prefix: str) -> StockSettings:
     return StockSettings(
         interval_s=get(f"{prefix}STOCK_INTERVAL_S", parse_seconds_or_never, default.interval_s),
         erp=get(f"{prefix}STOCK_ERP", default=default.erp),
-        warehouses=get(f"{prefix}STOCK_WAREHOUSES", _names, default.warehouses),
+        warehouses=get(f"{prefix}STOCK_WAREHOUSES", parse_words, default.warehouses),
         safety=get(f"{prefix}STOCK_SAFETY", _pieces, default.safety),
         most_zeroed_percent=get(f"{prefix}STOCK_MOST_ZEROED_PERCENT", _percent, default.most_zeroed_percent),
         most_lowered_percent=get(f"{prefix}STOCK_MOST_LOWERED_PERCENT", _percent, default.most_lowered_percent),
@@ -63,10 +63,6 @@ def _problem(stock: StockSettings, sources: Mapping[str, bool], erps: Collection
             f"{source!r} cannot be asked for stock; name another ERP, or set ECSYNC_SHOP_{shop}_STOCK_INTERVAL_S to 0"
         )
     return ""
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _pieces(text: str) -> int:

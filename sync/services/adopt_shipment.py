@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mappings.couriers import find_courier
@@ -20,6 +20,7 @@ from sync.db.orders import LATER, close_if_done
 from sync.db.steps import UNFINISHED, StepBook
 from sync.runtime import Runtime
 from sync.services.book_waybill import take_waybill
+from sync.services.numbers import find_other_order
 from sync.services.route import BOOKING
 
 SETTLING = timedelta(minutes=10)
@@ -75,7 +76,7 @@ def adopt_shipment(rt: Runtime, book: StepBook, erp_key: str, shipment: ErpShipm
     number = _number(erp_key, order, shipment)
     if any(parcel.waybill_no == number for parcel in parcels):
         return False
-    _refuse_unfit(book.session, erp_key, order, number)
+    _refuse_unfit(book.session, erp_key, order, parcels, number)
     courier = _courier(rt, erp_key, order, shipment)
     parcel = next((parcel for parcel in parcels if not parcel.waybill_no), None)
     if parcel is None:
@@ -121,20 +122,14 @@ def _number(erp_key: str, order: OrderRow, shipment: ErpShipment) -> str:
         raise _conflict(order, f"{erp_key} has sent order {order.order_sn} under no usable number: {problem}") from None
 
 
-def _refuse_unfit(session: Session, erp_key: str, order: OrderRow, number: str) -> None:
+def _refuse_unfit(session: Session, erp_key: str, order: OrderRow, parcels: Sequence[ShipmentRow], number: str) -> None:
     if order.state == "withdrawn":
         raise _conflict(
             order,
             f"{erp_key} has sent order {order.order_sn} under {number}, and the shop does not owe it any more. Ask the "
             "courier to stop the parcel",
         )
-    alias = select(WaybillAliasRow.shipment_id).where(WaybillAliasRow.waybill_no == number)
-    other = session.execute(
-        select(OrderRow.order_sn)
-        .join(ShipmentRow, ShipmentRow.order_id == OrderRow.id)
-        .where(or_(ShipmentRow.waybill_no == number, ShipmentRow.id.in_(alias)), OrderRow.id != order.id)
-        .limit(1)
-    ).scalar_one_or_none()
+    other = find_other_order(session, number, [parcel.id for parcel in parcels])
     if other is not None:
         raise _conflict(
             order,

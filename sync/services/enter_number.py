@@ -13,11 +13,12 @@ from mappings.model import Waybill
 from mappings.waybill_number import parse_waybill_number
 from sync import exceptions as desk
 from sync.clock import utc_now
-from sync.db.models import AuditRow, OrderRow, ShipmentRow, StepRow, WaybillAliasRow
+from sync.db.models import AuditRow, OrderRow, ShipmentRow, StepRow
 from sync.db.orders import close_if_done, find_by_sn
 from sync.db.steps import StepBook, Wake
 from sync.runtime import Runtime
 from sync.services.book_waybill import take_waybill
+from sync.services.numbers import find_other_order
 from sync.services.route import BOOKING
 from sync.services.subscribe import follower_of
 
@@ -113,13 +114,7 @@ def _refuse_unfit(session: Session, row: OrderRow, shipment: ShipmentRow, number
         raise NumberRefused(f"The shop does not owe order {row.order_sn} any more: do not send this parcel.")
     if shipment.waybill_no:
         raise NumberRefused(f"The parcel has number {shipment.waybill_no} already; nothing was changed.")
-    alias = select(WaybillAliasRow.shipment_id).where(WaybillAliasRow.waybill_no == number)
-    other = session.execute(
-        select(OrderRow.order_sn)
-        .join(ShipmentRow, ShipmentRow.order_id == OrderRow.id)
-        .where(or_(ShipmentRow.waybill_no == number, ShipmentRow.id.in_(alias)), ShipmentRow.id != shipment.id)
-        .limit(1)
-    ).scalar_one_or_none()
+    other = find_other_order(session, number, [shipment.id])
     if other is not None:
         raise NumberRefused(f"Number {number} is that of a parcel of order {other}. Look at the waybill again.")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from mappings.model import NumberChange
@@ -50,6 +50,17 @@ def find_packages(session: Session, shipment_id: int) -> list[str]:
 def find_replaced(session: Session, shipment_id: int) -> list[str]:
     """The numbers that the carrier replaced, the oldest first."""
     return _numbers(session, shipment_id, (REPLACED,))
+
+
+def find_other_order(session: Session, number: str, besides: Collection[int]) -> str | None:
+    """The number of an order that has a parcel of this waybill number, or of this alias, other than `besides` (ids)."""
+    alias = select(WaybillAliasRow.shipment_id).where(WaybillAliasRow.waybill_no == number)
+    wanted = (
+        select(OrderRow.order_sn)
+        .join(ShipmentRow, ShipmentRow.order_id == OrderRow.id)
+        .where(or_(ShipmentRow.waybill_no == number, ShipmentRow.id.in_(alias)), ShipmentRow.id.not_in(besides))
+    )
+    return session.execute(wanted.limit(1)).scalar_one_or_none()
 
 
 def is_replaced(session: Session, shipment: ShipmentRow, number: str) -> bool:

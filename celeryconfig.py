@@ -127,6 +127,8 @@ beat_schedule = {
         for erp in _settings.erps
         if erp.erp.takes_shipments
     },
+    # also where no ERP ships (any more): what was told before then closes
+    "unsent parcels": _every("tasks.sweeps.unsent", _settings.pickup_sweep_interval_s),
     # hourly, so that a day's restarts of beat never put it off for ever; it finds nothing 23 times
     "old labels": _every("tasks.sweeps.labels", 3600.0),
     "heartbeat": _every("tasks.sweeps.heartbeat", 20.0),

@@ -17,13 +17,14 @@ from sync.settings_reader import Reader, parse_seconds, parse_seconds_or_never
 class ErpSettings:
     """`number_within_s` 0: its number is never asked for. `takes_shipments`: its warehouse sends the parcels.
 
-    `couriers` is what the ERP calls a courier -> its code here. `track_by` follows the numbers; empty: the carrier that
-    the parcel was routed to.
+    `ships_within_s` is how long that may take before a person is told; 0: nobody is. `couriers` is what the ERP calls a
+    courier -> its code here. `track_by` follows the numbers; empty: the carrier that the parcel was routed to.
     """
 
     number_within_s: float = 24 * 3600.0
     takes_shipments: bool = False
     shipments_interval_s: float = 300.0
+    ships_within_s: float = 72 * 3600.0
     couriers: Mapping[str, str] = field(default_factory=dict)
     track_by: str = ""
 
@@ -32,6 +33,7 @@ def read_erp_settings(reader: Reader, prefix: str, spec: Spec, config: Mapping[s
     """Those of one ERP; what its connector cannot do has no setting."""
     get, default = reader.get, ErpSettings()
     within_s, takes, interval_s = default.number_within_s, default.takes_shipments, default.shipments_interval_s
+    ships_within_s = default.ships_within_s
     couriers, track_by = default.couriers, default.track_by
     if spec.numbers_later:
         within_s = within_s if spec.tells_numbers(config) else 0
@@ -39,9 +41,10 @@ def read_erp_settings(reader: Reader, prefix: str, spec: Spec, config: Mapping[s
     if spec.polls_shipments:
         takes = get(f"{prefix}TAKES_SHIPMENTS", _switch, takes)
         interval_s = get(f"{prefix}SHIPMENTS_INTERVAL_S", parse_seconds, interval_s)
+        ships_within_s = get(f"{prefix}SHIPS_WITHIN_S", parse_seconds_or_never, ships_within_s)
         couriers = get(f"{prefix}COURIERS", parse_couriers, couriers)
         track_by = get(f"{prefix}TRACK_BY", default=track_by)
-    return ErpSettings(within_s, takes, interval_s, couriers, track_by)
+    return ErpSettings(within_s, takes, interval_s, ships_within_s, couriers, track_by)
 
 
 def parse_couriers(text: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from sync.services.forget import forget_people
 from sync.services.keep_labels import empty_old_labels
 from sync.services.reconcile import reconcile_shop
 from sync.services.sweep_parcels import sweep_parcels
+from sync.services.sweep_unsent import sweep_unsent
 from tasks.app import app, runtime
 from tasks.policy import publish
 
@@ -44,6 +45,13 @@ def move_parcels(self: Task[Any, Any]) -> None:
 def parcels(self: Task[Any, Any]) -> None:
     """Find parcels whose pickup is overdue, that do not move, that are late, or that nothing was heard of."""
     publish(self, sweep_parcels(runtime()).wakes)
+
+
+@app.task(name="tasks.sweeps.unsent")
+def unsent() -> None:
+    """Tell of the parcels that ERPs' warehouses should have sent by now."""
+    if told := sweep_unsent(runtime()):
+        log.warning("%d parcels wait too long for an ERP's warehouse", told)
 
 
 @app.task(name="tasks.sweeps.reconcile", throws=(PeerError, PeerAway))

@@ -139,6 +139,7 @@ def test_every_task_lands_in_the_queue_of_its_peer_or_of_its_kind(seen: Report) 
         "tasks.sweeps.parcels": "sweeps",
         "tasks.sweeps.reconcile": "shop.main",
         "tasks.sweeps.relay": "sweeps",
+        "tasks.sweeps.unsent": "sweeps",
     }
     assert seen["routes by name"] == {name: seen["routes"][name] for name in seen["routes by name"]}
     assert set(seen["routes"].values()) == set(seen["queues"])
@@ -162,6 +163,7 @@ def test_beat_ticks_tasks_that_exist_and_every_tick_expires(seen: Report) -> Non
         "poll shop.main",
         "reconcile shop.main",
         "relay",
+        "unsent parcels",
     }
     for name, entry in schedule.items():
         patience_s = max(60, 10 * entry["schedule"]) if entry["args"] else max(5, entry["schedule"])

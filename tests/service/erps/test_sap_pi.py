@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from sync.clock import BusinessClock
-from sync.db.migrate import migrate
 from sync.db.orders import read_order
-from sync.metrics import Counters
-from sync.runtime import Runtime
 from sync.sandbox.faults import FaultInjector, Faults
-from sync.sandbox.http import HttpServer
+from sync.sandbox.ledger import Ledger
 from sync.sandbox.sap_pi import CANCEL_PATH, REST_PATH, SandboxSapPi
-from sync.sandbox.server import SandboxPeers, SandboxSettings
 from sync.sandbox.shop_data import GOODS
 from sync.services.explain_order import explain_order
-from sync.settings import read_settings
-from tests.service.house import House, environment, sandbox_shop
+from tests.service.erps.erp_house import LOST_ANSWERS, ErpHouse, open_erp_house
 
-PEER = "erp.sap_pi"
 PASSWORD = "sandbox-pi-password"
 
-AFTER = ("reset_after", "hang_after", "truncated", "garbage", "html_200", "html_502", "gbk", "half_json")
 BEFORE = ("reset_before", "server_error", "too_many", "business")
 
 NAMED = {"SENDER_SERVICE": "BC_ECSHOP", "INTERFACE": "SI_Orders_Out", "INTERFACE_NAMESPACE": "urn:shop:orders"}
@@ -49,24 +38,26 @@ SAFE = {
 }
 
 
-@dataclass
-class SapHouse(House):
-    """A house that also holds the stand-in for PI."""
+SETTINGS: dict[str, str | None] = {
+    "BASE_URL": "{url}",
+    "USERNAME": "ecsync",
+    "PASSWORD": PASSWORD,
+    "SENDER_PORT": "ECSHOP",
+    "SENDER_PARTNER": "ECSHOP",
+    "RECEIVER_PORT": "SAPS4H",
+    "RECEIVER_PARTNER": "S4HCLNT100",
+    "SALES_ORG": "1010",
+    "DISTRIBUTION_CHANNEL": "10",
+    "DIVISION": "00",
+    "SOLD_TO": "10100001",
+    "DISCOUNT_CONDITION": "HB00",
+    "FEE_CONDITION": "HZ00",
+    "READ_TIMEOUT_S": "2",
+}
 
-    pi: SandboxSapPi
-
-    def documents(self) -> dict[str, list[str]]:
-        """SAP's sales orders by our number."""
-        return {sn: order["documents"] for sn, order in self.peers.ledger()["erp"]["orders"].items()}
-
-    def break_calls(self, **faults: Any) -> None:
-        self.pi.injector.configure(Faults(**{"only": ("create_order",), "hang_s": 0.1, **faults}))
-
-    def asked(self, operation: str) -> int:
-        return int(self.peers.ledger()["counts"].get(f"erp.{operation}", 0))
+Sap = ErpHouse[SandboxSapPi]
 
 
-@contextmanager
 def open_sap_house(
     tmp_path: Path,
     sender: dict[str, str],
@@ -75,151 +66,113 @@ def open_sap_house(
     form: str = "",
     cancels: bool = False,
     pi: dict[str, Any] | None = None,
-) -> Iterator[SapHouse]:
-    """Everything up; closed again at the end. `form` asks the look-up for JSON instead of an ORDRSP."""
-    with SandboxPeers(SandboxSettings(clock=BusinessClock())) as peers:
-        stand_in = SandboxSapPi(peers.book, FaultInjector(1), password=PASSWORD, **(pi or {}))
-        server = HttpServer(stand_in)
-        server.start()
-        given = {**sap_settings(server.url), **sender}
-        given |= {"FIND_URL": f"{server.url}{REST_PATH}/{{external_ref}}{form}"} if finds else {"NUMBER_WITHIN_S": "0"}
-        given |= {"CANCEL_URL": server.url + CANCEL_PATH} if cancels else {}
-        settings = read_settings(
-            environment(
-                tmp_path,
-                peers,
-                ECSYNC_ERP_GENERIC_REST_BASE_URL=None,
-                ECSYNC_ERP_GENERIC_REST_TOKEN=None,
-                ECSYNC_ERPS="sap_pi",
-                **{f"ECSYNC_ERP_SAP_PI_{name}": value for name, value in given.items()},
-            )
-        )
-        shop = sandbox_shop(tmp_path)
-        rt = Runtime(settings, counters=Counters(CollectorRegistry()))
-        try:
-            migrate(rt.database)
-            yield SapHouse(rt, shop, peers, stand_in)
-        finally:
-            rt.close()
-            shop.dispose()
-            server.stop()
+) -> AbstractContextManager[Sap]:
+    """A house with SAP behind PI. `form` asks the look-up for JSON instead of an ORDRSP."""
+    look_up = {"FIND_URL": f"{{url}}{REST_PATH}/{{external_ref}}{form}"} if finds else {"NUMBER_WITHIN_S": "0"}
+    cancel = {"CANCEL_URL": "{url}" + CANCEL_PATH} if cancels else {}
+    peer = SandboxSapPi(Ledger(), FaultInjector(1), password=PASSWORD, **(pi or {}))
+    return open_erp_house(tmp_path, "sap_pi", peer, {**SETTINGS, **sender, **look_up, **cancel})
 
 
-def sap_settings(url: str) -> dict[str, str]:
-    """The variables of SAP behind PI, for this stand-in, without their prefix."""
-    return {
-        "BASE_URL": url,
-        "USERNAME": "ecsync",
-        "PASSWORD": PASSWORD,
-        "SENDER_PORT": "ECSHOP",
-        "SENDER_PARTNER": "ECSHOP",
-        "RECEIVER_PORT": "SAPS4H",
-        "RECEIVER_PARTNER": "S4HCLNT100",
-        "SALES_ORG": "1010",
-        "DISTRIBUTION_CHANNEL": "10",
-        "DIVISION": "00",
-        "SOLD_TO": "10100001",
-        "DISCOUNT_CONDITION": "HB00",
-        "FEE_CONDITION": "HZ00",
-        "READ_TIMEOUT_S": "2",
-    }
+def break_calls(sap: Sap, **faults: Any) -> None:
+    sap.peer.injector.configure(Faults(**{"only": ("create_order",), "hang_s": 0.1, **faults}))
 
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_every_sender_brings_every_order_to_sap_once(tmp_path: Path, sender: str) -> None:
-    with open_sap_house(tmp_path, SENDERS[sender]) as house:
-        numbers = house.seed(5)
-        house.poll()
-        house.settle()
+    with open_sap_house(tmp_path, SENDERS[sender]) as sap:
+        numbers = sap.house.seed(5)
+        sap.house.poll()
+        sap.house.settle()
 
-        assert sorted(house.documents()) == sorted(numbers)
-        assert all(len(held) == 1 for held in house.documents().values())
-        assert {house.order(sn).erp_no for sn in numbers} == {"accepted"}
-        assert {house.step("push_order", sn).state for sn in numbers} == {"done"}
+        assert sorted(sap.documents()) == sorted(numbers)
+        assert all(len(held) == 1 for held in sap.documents().values())
+        assert {sap.house.order(sn).erp_no for sn in numbers} == {"accepted"}
+        assert {sap.house.step("push_order", sn).state for sn in numbers} == {"done"}
 
 
 @pytest.mark.parametrize(
     ("sender", "fault"),
     [
-        *(("http", fault) for fault in (*AFTER, *BEFORE)),
+        *(("http", fault) for fault in (*LOST_ANSWERS, *BEFORE)),
         *((sender, fault) for sender in SAFE if sender != "http" for fault in ("reset_after", "html_502", "business")),
     ],
 )
 def test_where_repeats_are_dropped_a_lost_answer_ends_with_one_order(tmp_path: Path, sender: str, fault: str) -> None:
     drops = sender.startswith("rest")
-    with open_sap_house(tmp_path, SAFE[sender], pi={"drops_repeats": drops}) as house:
-        house.break_calls(**{fault: 1.0})
-        numbers = house.seed(2)
-        house.poll()
-        house.settle()
+    with open_sap_house(tmp_path, SAFE[sender], pi={"drops_repeats": drops}) as sap:
+        break_calls(sap, **{fault: 1.0})
+        numbers = sap.house.seed(2)
+        sap.house.poll()
+        sap.house.settle()
 
-        assert {sn: len(house.documents()[sn]) for sn in numbers} == dict.fromkeys(numbers, 1)
-        assert {house.step("push_order", sn).state for sn in numbers} == {"done"}
+        assert {sn: len(sap.documents()[sn]) for sn in numbers} == dict.fromkeys(numbers, 1)
+        assert {sap.house.step("push_order", sn).state for sn in numbers} == {"done"}
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "html_502", "hang_after"])
 @pytest.mark.parametrize("sender", ["soap", "rest"])
 def test_where_they_are_not_a_person_looks_and_nothing_is_sent_again(tmp_path: Path, sender: str, fault: str) -> None:
-    with open_sap_house(tmp_path, SENDERS[sender]) as house:
-        house.break_calls(**{fault: 1.0})
-        [sn] = house.seed()
-        house.poll()
-        house.settle()
-        step = house.step("push_order", sn)
+    with open_sap_house(tmp_path, SENDERS[sender]) as sap:
+        break_calls(sap, **{fault: 1.0})
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        sap.house.settle()
+        step = sap.house.step("push_order", sn)
 
         assert (step.state, step.last_code) == ("parked", "sap_pi.order.outcome_unknown")
-        assert len(house.documents()[sn]) == 1
-        assert house.asked("create_order") == 1
+        assert len(sap.documents()[sn]) == 1
+        assert sap.asked().count("create_order") == 1
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "html_502", "truncated"])
 def test_with_a_look_up_an_order_whose_answer_was_lost_is_found_and_adopted(tmp_path: Path, fault: str) -> None:
-    with open_sap_house(tmp_path, SENDERS["soap"], finds=True) as house:
-        house.break_calls(**{fault: 1.0})
-        [sn] = house.seed()
-        house.poll()
-        house.settle()
+    with open_sap_house(tmp_path, SENDERS["soap"], finds=True) as sap:
+        break_calls(sap, **{fault: 1.0})
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        sap.house.settle()
 
-        assert house.documents()[sn] == [house.order(sn).erp_no]
-        assert house.asked("create_order") == 1
+        assert sap.documents()[sn] == [sap.house.order(sn).erp_no]
+        assert sap.asked().count("create_order") == 1
 
 
 def test_the_wait_before_that_look_up_gives_sap_time_to_post(tmp_path: Path) -> None:
-    with open_sap_house(tmp_path, SENDERS["soap"], finds=True) as house:
-        house.break_calls(reset_after=1.0)
-        [sn] = house.seed()
-        house.poll()
-        step = house.step("push_order", sn)
+    with open_sap_house(tmp_path, SENDERS["soap"], finds=True) as sap:
+        break_calls(sap, reset_after=1.0)
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        step = sap.house.step("push_order", sn)
 
         assert step.state == "owed"
         assert step.not_before is not None
-        assert (step.not_before - house.order(sn).received_at).total_seconds() > 250
+        assert (step.not_before - sap.house.order(sn).received_at).total_seconds() > 250
 
 
 def test_a_refused_password_makes_orders_wait_and_none_is_lost(tmp_path: Path) -> None:
-    with open_sap_house(tmp_path, SENDERS["http"]) as house:
-        house.pi.password = "another"
-        [sn] = house.seed()
-        house.poll()
-        assert house.step("push_order", sn).state == "owed"
+    with open_sap_house(tmp_path, SENDERS["http"]) as sap:
+        sap.peer.password = "another"
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        assert sap.house.step("push_order", sn).state == "owed"
 
-        house.pi.password = PASSWORD
-        house.open_doors()
-        house.settle()
-        assert len(house.documents()[sn]) == 1
+        sap.peer.password = PASSWORD
+        sap.house.open_doors()
+        sap.house.settle()
+        assert len(sap.documents()[sn]) == 1
 
 
 def test_an_order_that_sap_cannot_map_is_parked_with_pi_s_words(tmp_path: Path) -> None:
-    with open_sap_house(tmp_path, SENDERS["http"]) as house:
-        house.break_calls(business=1.0, business_code="500", business_reason="MappingException: E1EDKA1")
-        [sn] = house.seed()
-        house.poll()
-        house.settle()
-        step = house.step("push_order", sn)
+    with open_sap_house(tmp_path, SENDERS["http"]) as sap:
+        break_calls(sap, business=1.0, business_code="500", business_reason="MappingException: E1EDKA1")
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        sap.house.settle()
+        step = sap.house.step("push_order", sn)
 
         assert (step.state, step.last_code) == ("parked", "sap_pi.order.mapping_failed")
         assert "E1EDKA1" in step.last_message
-        assert house.documents()[sn] == []
+        assert sn not in sap.documents()
 
 
 # --- SAP's number, and the way back
@@ -228,80 +181,80 @@ def test_an_order_that_sap_cannot_map_is_parked_with_pi_s_words(tmp_path: Path) 
 @pytest.mark.parametrize("posts_after", [0, 2])
 @pytest.mark.parametrize("form", ["", "?format=json"], ids=["ordrsp", "json"])
 def test_an_accepted_order_gets_its_number_once_sap_shows_it(tmp_path: Path, form: str, posts_after: int) -> None:
-    with open_sap_house(tmp_path, SENDERS["http"], finds=True, form=form, pi={"posts_after": posts_after}) as house:
-        [sn] = house.seed()
-        house.poll()
-        assert house.order(sn).erp_no == "accepted"
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, form=form, pi={"posts_after": posts_after}) as sap:
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        assert sap.house.order(sn).erp_no == "accepted"
 
         for _ in range(posts_after + 1):
-            house.settle()
-        assert [house.order(sn).erp_no] == house.documents()[sn]
-        assert house.asked("find_order") == posts_after + 1
+            sap.house.settle()
+        assert [sap.house.order(sn).erp_no] == sap.documents()[sn]
+        assert sap.asked().count("find_order") == posts_after + 1
 
 
 def test_an_order_whose_idoc_failed_in_sap_stays_accepted_and_is_asked_for_again(tmp_path: Path) -> None:
     variants = {f"{goods.sn}-{number}" for goods in GOODS for number, _ in enumerate(goods.variants, start=1)}
     every_sku = frozenset(variants | {goods.sn for goods in GOODS})
-    with open_sap_house(tmp_path, SENDERS["http"], finds=True, pi={"unknown_skus": every_sku}) as house:
-        [sn] = house.seed()
-        house.poll()
-        house.settle()
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, pi={"unknown_skus": every_sku}) as sap:
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        sap.house.settle()
 
-        assert house.order(sn).erp_no == "accepted"
-        assert house.step("push_order", sn).state == "done"
-        assert house.step("number_order", sn).state == "owed"
-        assert house.documents()[sn] == []
+        assert sap.house.order(sn).erp_no == "accepted"
+        assert sap.house.step("push_order", sn).state == "done"
+        assert sap.house.step("number_order", sn).state == "owed"
+        assert sn not in sap.documents()
 
 
 def test_a_withdrawn_order_is_cancelled_in_sap_where_there_is_a_way(tmp_path: Path) -> None:
-    with open_sap_house(tmp_path, SENDERS["http"], finds=True, cancels=True) as house:
-        [sn] = house.seed()
-        house.poll()
-        house.settle()
-        house.cancel(sn)
-        house.poll()
-        house.settle()
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, cancels=True) as sap:
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        sap.house.settle()
+        sap.house.cancel(sn)
+        sap.house.poll()
+        sap.house.settle()
 
-        assert house.peers.ledger()["erp"]["orders"][sn]["cancelled"]
-        assert house.step("cancel_order", sn).state == "done"
+        assert sap.is_cancelled(sn)
+        assert sap.house.step("cancel_order", sn).state == "done"
 
 
 def test_an_order_that_left_sap_is_not_cancelled_and_a_person_hears_why(tmp_path: Path) -> None:
-    with open_sap_house(tmp_path, SENDERS["http"], finds=True, cancels=True) as house:
-        [sn] = house.seed()
-        house.poll()
-        house.settle()
-        house.pi.deliver(sn)
-        house.cancel(sn)
-        house.poll()
-        house.settle()
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True, cancels=True) as sap:
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        sap.house.settle()
+        sap.peer.deliver(sn)
+        sap.house.cancel(sn)
+        sap.house.poll()
+        sap.house.settle()
 
-        assert house.step("cancel_order", sn).last_code == "sap_pi.cancel.too_late"
-        assert not house.peers.ledger()["erp"]["orders"][sn]["cancelled"]
+        assert sap.house.step("cancel_order", sn).last_code == "sap_pi.cancel.too_late"
+        assert not sap.is_cancelled(sn)
 
 
 def test_without_a_way_a_person_cancels(tmp_path: Path) -> None:
-    with open_sap_house(tmp_path, SENDERS["http"], finds=True) as house:
-        [sn] = house.seed()
-        house.poll()
-        house.settle()
-        house.cancel(sn)
-        house.poll()
-        house.settle()
-        step = house.step("cancel_order", sn)
+    with open_sap_house(tmp_path, SENDERS["http"], finds=True) as sap:
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        sap.house.settle()
+        sap.house.cancel(sn)
+        sap.house.poll()
+        sap.house.settle()
+        step = sap.house.step("cancel_order", sn)
 
         assert (step.state, step.last_code) == ("parked", "sap_pi.cancel.cannot_cancel")
         assert "VA02" in step.last_message
 
 
 def test_what_would_be_sent_can_be_seen_without_the_consignee(tmp_path: Path) -> None:
-    with open_sap_house(tmp_path, SENDERS["soap"]) as house:
-        [sn] = house.seed()
-        house.poll()
-        row = house.order(sn)
-        with house.rt.database.reading() as session:
+    with open_sap_house(tmp_path, SENDERS["soap"]) as sap:
+        [sn] = sap.house.seed()
+        sap.house.poll()
+        row = sap.house.order(sn)
+        with sap.house.rt.database.reading() as session:
             consignee = read_order(session, row).consignee
-        fields = explain_order(house.rt, row, PEER).fields
+        fields = explain_order(sap.house.rt, row, sap.key).fields
         shown = "\n".join(f"{field.target} {field.source} {field.rule} {field.value}" for field in fields)
 
         assert any("E1EDKA1" in field.target for field in fields)

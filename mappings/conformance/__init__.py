@@ -1,7 +1,7 @@
 """What every connector must obey, as tests: a connector's own test subclasses one class and names its case.
 
     class TestParcelhub(CarrierConformance):
-        case = Case(ParcelhubCarrier, CONFIG, peer=ScriptedParcelhub, push=push, known_code="TRANSIT")
+        case = CarrierCase(ParcelhubCarrier, CONFIG, peer=ScriptedParcelhub, push=push, known_code="TRANSIT")
 
     class TestLedgerline(ErpConformance):
         case = ErpCase(LedgerlineErp, CONFIG, peer=ScriptedLedgerline)
@@ -11,8 +11,8 @@ import this package. How to write a connector: docs/howto/add-a-carrier.md, docs
 """
 
 from mappings.conformance.carrier import CarrierConformance
-from mappings.conformance.case import Case, Scan
+from mappings.conformance.carrier_case import CarrierCase, Scan
 from mappings.conformance.erp import ErpConformance
 from mappings.conformance.erp_case import ErpCase
 
-__all__ = ["CarrierConformance", "Case", "ErpCase", "ErpConformance", "Scan"]
+__all__ = ["CarrierCase", "CarrierConformance", "ErpCase", "ErpConformance", "Scan"]

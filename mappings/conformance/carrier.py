@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import ClassVar
 from unittest import SkipTest
 
-from mappings.conformance.case import NOW, ORDER_CODE, Case, Scan, Talk
+from mappings.conformance.carrier_case import ORDER_CODE, CarrierCase, Scan
+from mappings.conformance.case import NOW, Talk
 from mappings.conformance.rules import Conformance, demand, sent_text
 from mappings.conformance.watch import Watch
 from mappings.connector import CallbackRefused, CarrierConnector
@@ -24,7 +25,7 @@ class CarrierConformance(Conformance):
     """The rules; a subclass names its `case`."""
 
     kind = "carrier"
-    case: ClassVar[Case]
+    case: ClassVar[CarrierCase]
 
     # --- booking
 

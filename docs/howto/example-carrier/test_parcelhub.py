@@ -10,7 +10,7 @@ from typing import Any
 
 from ecsync_parcelhub import ParcelhubCarrier
 
-from mappings.conformance import CarrierConformance, Case, Scan
+from mappings.conformance import CarrierCase, CarrierConformance, Scan
 from mappings.wire import HttpCall, HttpReply
 
 PUSH_KEY = "push-key-0123456789"
@@ -54,7 +54,7 @@ def push(scans: Sequence[Scan]) -> bytes:
     return json.dumps({"payload": payload, "sign": sign}).encode()
 
 
-CASE = Case(ParcelhubCarrier, CONFIG, peer=ScriptedParcelhub, push=push, known_code="TRANSIT")
+CASE = CarrierCase(ParcelhubCarrier, CONFIG, peer=ScriptedParcelhub, push=push, known_code="TRANSIT")
 
 
 class TestParcelhub(CarrierConformance):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ecsync_parcelhub import SPEC, ParcelhubCarrier
 from test_parcelhub import CASE
 
-from mappings.conformance import Case
+from mappings.conformance import CarrierCase
 from mappings.connector import Config, Spec
 from mappings.errors import PeerError, PermanentError, TransientError, UncertainError
 from mappings.model import Callback, Waybill, WaybillRequest
@@ -256,5 +256,5 @@ BREAKS: dict[str, type[ParcelhubCarrier]] = {
 """The rule, and who breaks it."""
 
 
-def case_of(carrier: type[ParcelhubCarrier]) -> Case:
+def case_of(carrier: type[ParcelhubCarrier]) -> CarrierCase:
     return replace(CASE, connector_class=carrier)

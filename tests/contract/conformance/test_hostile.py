@@ -15,14 +15,14 @@ import pytest
 from ecsync_parcelhub import ParcelhubCarrier
 from test_parcelhub import CASE
 
-from mappings.conformance import CarrierConformance, Case
+from mappings.conformance import CarrierCase, CarrierConformance
 from mappings.conformance.watch import Watch
 from tests.contract.conformance.hostile import BREAKS, KeyInAnotherSpelling, SecretNotMarked, case_of
 
 RULES = [name for name in dir(CarrierConformance) if name.startswith("test_")]
 
 
-def check(rule: str, of: Case) -> None:
+def check(rule: str, of: CarrierCase) -> None:
     """Ask one rule about one connector."""
 
     class Asked(CarrierConformance):

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from mappings.carriers.kdniao import KdniaoCarrier
-from mappings.conformance import CarrierConformance, Case, Scan
+from mappings.conformance import CarrierCase, CarrierConformance, Scan
 from mappings.wire import HttpCall, HttpReply
 from tests.contract.kdniao.cases import FORM, json_reply, push
 
@@ -75,6 +75,6 @@ def kdniao_push(scans: Sequence[Scan]) -> bytes:
 
 
 class TestKdniao(CarrierConformance):
-    case = Case(
+    case = CarrierCase(
         KdniaoCarrier, CONFIG, ScriptedKdniao, kdniao_push, known_code="202", unknown_code="9876", content_type=FORM
     )

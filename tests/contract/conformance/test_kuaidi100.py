@@ -6,7 +6,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs
 
 from mappings.carriers.kuaidi100 import Kuaidi100Carrier
-from mappings.conformance import CarrierConformance, Case, Scan
+from mappings.conformance import CarrierCase, CarrierConformance, Scan
 from mappings.wire import HttpCall, HttpReply
 from tests.contract.kuaidi100.cases import FORM, a_scan, push
 
@@ -64,7 +64,7 @@ def kuaidi100_push(scans: Sequence[Scan]) -> bytes:
 
 
 class TestKuaidi100(CarrierConformance):
-    case = Case(
+    case = CarrierCase(
         Kuaidi100Carrier,
         CONFIG,
         ScriptedKuaidi100,
@@ -78,7 +78,7 @@ class TestKuaidi100(CarrierConformance):
 class TestMerchantPickup(CarrierConformance):
     """The same platform, where a courier is ordered: that it says nothing about repeats follows from the setting."""
 
-    case = Case(
+    case = CarrierCase(
         Kuaidi100Carrier,
         CONFIG | {"book_by": "merchant_pickup", "pickup_hours": "09:00-18:00"},
         ScriptedKuaidi100,

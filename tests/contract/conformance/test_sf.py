@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from mappings.carriers.sf import SfCarrier
-from mappings.conformance import CarrierConformance, Case, Scan
+from mappings.conformance import CarrierCase, CarrierConformance, Scan
 from mappings.wire import HttpCall, HttpReply
 from tests.contract.sf.cases import JSON, NUMBER, inner, message_of, push, route, service
 
@@ -66,7 +66,7 @@ def sf_push(scans: Sequence[Scan]) -> bytes:
 
 
 class TestSf(CarrierConformance):
-    case = Case(
+    case = CarrierCase(
         SfCarrier,
         CONFIG,
         ScriptedSf,

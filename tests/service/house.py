@@ -33,6 +33,8 @@ from sync.services.take_in import Polled
 from sync.settings import Settings, read_settings
 
 SHOP = "shop.main"
+ANSWERS_LOST = ("reset_after", "truncated", "garbage", "html_200", "html_502", "half_json")
+"""Faults of a peer that did what it was asked and whose answer does not say so."""
 
 
 def environment(tmp_path: Path, peers: SandboxPeers, **more: str | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from prometheus_client import CollectorRegistry
 
 from mappings.wire import HttpReply
+from sync import exceptions as desk
 from sync.clock import BusinessClock
 from sync.db.migrate import migrate
 from sync.metrics import Counters
@@ -36,6 +37,13 @@ ORDERED, PICKED_UP, TRANSIT, DELIVERING, DELIVERED = (
     ("5", "派件中"),
     ("301", "已签收"),
 )
+
+
+PICKUP = {
+    "ECSYNC_CARRIER_KUAIDI100_BOOK_BY": "merchant_pickup",
+    "ECSYNC_CARRIER_KUAIDI100_PICKUP_HOURS": "09:00-18:00",
+}
+"""A courier is ordered for each parcel."""
 
 
 def kuaidi100_settings(peers: SandboxPeers) -> dict[str, str]:
@@ -89,6 +97,17 @@ def open_kuaidi100_house(
 @dataclass
 class Kuaidi100House(House):
     """A house that also knows how Kuaidi100 pushes."""
+
+    def ship(self) -> str:
+        """A paid order that is booked and not picked up yet."""
+        (order_sn,) = self.seed()
+        self.poll()
+        return order_sn
+
+    def lines(self) -> list[desk.OpenException]:
+        """What lies on the desk."""
+        with self.rt.database.reading() as session:
+            return desk.list_open(session)
 
     def waybills(self) -> dict[str, list[str]]:
         """What Kuaidi100 issued, by orderId."""

@@ -8,30 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from sync import exceptions as desk
-from sync.clock import BusinessClock, utc_now
-from sync.db.models import AttemptRow, InboxRow, LabelRow, StepRow, TrackingEventRow
+from sync.clock import utc_now
+from sync.db.models import AttemptRow, LabelRow, StepRow
 from sync.gateway import CallContext
-from sync.sandbox.http import HttpServer, Request, Response
-from sync.sandbox.journeys import JourneyMix
 from sync.services.poll_shop import poll_shop
-from sync.services.receive_callback import Push, receive_callback
 from sync.services.sweep_pickups import sweep_pickups
-from tests.service.house import SHOP
-from tests.service.kuaidi100_house import (
-    CARRIER,
-    DELIVERED,
-    DELIVERING,
-    ORDERED,
-    PICKED_UP,
-    TRANSIT,
-    Kuaidi100House,
-    open_kuaidi100_house,
-)
-
-UNCERTAIN = ["reset_after", "truncated", "garbage", "html_200", "html_502", "half_json"]
+from tests.service.house import ANSWERS_LOST, SHOP
+from tests.service.kuaidi100_house import CARRIER, Kuaidi100House, open_kuaidi100_house
 
 
 @pytest.fixture
@@ -42,26 +28,12 @@ def house(tmp_path: Path, database_url: str) -> Iterator[Kuaidi100House]:
 
 @pytest.fixture
 def shipped(house: Kuaidi100House) -> str:
-    """An order with a waybill, not picked up yet."""
-    (order_sn,) = house.seed()
-    house.poll()
-    return order_sn
-
-
-def lines(house: Kuaidi100House) -> list[desk.OpenException]:
-    with house.rt.database.reading() as session:
-        return desk.list_open(session)
+    return house.ship()
 
 
 def attempts(house: Kuaidi100House) -> list[AttemptRow]:
     with house.rt.database.reading() as session:
         return [row for row in session.query(AttemptRow).order_by(AttemptRow.id) if row.peer == CARRIER]
-
-
-def events(house: Kuaidi100House) -> list[tuple[str, str | None]]:
-    with house.rt.database.reading() as session:
-        rows = session.execute(select(TrackingEventRow).order_by(TrackingEventRow.id)).scalars()
-        return [(row.fields["raw_code"], row.canonical) for row in rows]
 
 
 # --- booking
@@ -90,7 +62,7 @@ def test_no_secret_name_phone_or_street_stands_in_any_record(house: Kuaidi100Hou
         assert word not in written
 
 
-@pytest.mark.parametrize("fault", UNCERTAIN)
+@pytest.mark.parametrize("fault", ANSWERS_LOST)
 def test_an_answer_lost_after_the_waybill_was_issued_brings_the_same_waybill(house: Kuaidi100House, fault: str) -> None:
     (order_sn,) = house.seed()
     house.peers.configure_faults({"kuaidi100": {fault: 1.0, "max_per_order": 2}})
@@ -109,7 +81,7 @@ def test_an_answer_lost_after_the_waybill_was_issued_brings_the_same_waybill(hou
 
 
 def test_however_the_answers_fail_every_order_has_exactly_one_waybill(tmp_path: Path) -> None:
-    shares = dict.fromkeys(UNCERTAIN, 0.06) | {"too_many": 0.04, "reset_before": 0.04}
+    shares = dict.fromkeys(ANSWERS_LOST, 0.06) | {"too_many": 0.04, "reset_before": 0.04}
     faults = {"kuaidi100": {**shares, "max_per_order": 2}}
     with open_kuaidi100_house(tmp_path, sandbox={"faults": faults}, ECSYNC_BREAKER_FAILURES="1000") as house:
         numbers = house.seed(60)
@@ -152,7 +124,7 @@ def test_a_refusal_goes_to_the_desk_at_once(house: Kuaidi100House, told: tuple[s
 
     house.poll()
 
-    (line,) = lines(house)
+    (line,) = house.lines()
     assert line.code == f"kuaidi100.waybill.{code}"
     assert told[1] in line.message
 
@@ -185,7 +157,7 @@ def test_an_order_that_kuaidi100_may_have_forgotten_is_never_sent_again(house: K
 
     house.settle()
 
-    step, (line,) = house.step("book_waybill", order_sn), lines(house)
+    step, (line,) = house.step("book_waybill", order_sn), house.lines()
     assert (step.state, step.last_code, step.is_uncertain) == ("parked", "waybill.outcome_unknown", True)
     assert house.asked() == before
     assert (line.code, line.peer) == ("waybill.outcome_unknown", CARRIER)
@@ -240,111 +212,6 @@ def test_an_order_that_was_never_sent_is_sent_whenever_it_is(house: Kuaidi100Hou
     assert house.shipment(order_sn).waybill_no
 
 
-# --- pushes
-
-
-def test_pushes_lead_an_order_to_its_delivery(house: Kuaidi100House, shipped: str) -> None:
-    assert house.push(house.told(shipped, ORDERED)) == {"result": True, "returnCode": "200", "message": "成功"}
-    assert (house.shipment(shipped).status, house.shipment(shipped).pickup_at) == ("info_received", None)
-
-    house.push(house.told(shipped, ORDERED, PICKED_UP))
-    shipment, shown = house.shipment(shipped), house.shop_order(shipped)
-    assert shipment.status == "picked_up"
-    assert shipment.pickup_at is not None
-    assert (shown.shipping_status, shown.invoice_nos) == (1, (shipment.waybill_no,))
-
-    house.push(house.told(shipped, ORDERED, PICKED_UP, TRANSIT, DELIVERING, DELIVERED, status="shutdown"))
-    assert house.shipment(shipped).status == "delivered"
-    assert house.step("remind_review", shipped).state == "owed"
-    assert lines(house) == []
-
-
-def test_the_platform_s_own_pushes_lead_orders_to_their_delivery(tmp_path: Path) -> None:
-    """Over HTTP, with the sandbox's own journeys: two days pass in some seconds."""
-    now = utc_now()
-    held: dict[str, Kuaidi100House] = {}
-
-    def receiver(request: Request) -> Response:
-        push = Push(request.body, request.headers.get("content-type", ""), "127.0.0.1")
-        reply = receive_callback(held["house"].rt, CARRIER, push)
-        return Response(reply.status, reply.body, reply.headers["content-type"])
-
-    server = HttpServer(receiver)
-    server.start()
-    sandbox = {
-        "clock": BusinessClock(now, now, 40_000),
-        "mix": JourneyMix(locker=0, exception=0, returned=0),
-        "faults": {"push": {"duplicate": 0.5, "reorder": 0.3, "forged": 0.3}},
-        "push_backoff_s": 0.05,
-    }
-    hook = {"ECSYNC_CARRIER_KUAIDI100_CALLBACK_URL": f"{server.url}/callbacks/kuaidi100"}
-    try:
-        with open_kuaidi100_house(tmp_path, sandbox=sandbox, **hook) as house:
-            held["house"] = house
-            numbers = house.seed(3)
-            house.poll()
-            assert house.peers.wait_until(lambda ledger: ledger["pushes"]["counts"].get("accepted", 0) >= 6 * 3, 60)
-            assert house.peers.wait_until(lambda _: house.peers.kuaidi100_sender.waiting == 0, 30)
-            house.settle()
-            assert {house.shipment(order_sn).status for order_sn in numbers} == {"delivered"}
-            assert "forged_accepted" not in house.peers.ledger()["pushes"]["counts"]
-    finally:
-        server.stop()
-
-
-def test_an_unsigned_or_wrongly_signed_push_stores_nothing(house: Kuaidi100House, shipped: str) -> None:
-    told = house.told(shipped, PICKED_UP, DELIVERED)
-
-    heard = house.push(told, salt="another")
-    unsigned = house.receive(b"param=%7B%22lastResult%22%3A%7B%7D%7D")
-
-    assert (heard["result"], heard["returnCode"]) == (False, "500")
-    assert unsigned.status == 401
-    with house.rt.database.reading() as session:
-        assert session.query(InboxRow).count() == 0
-    assert house.shipment(shipped).status == "info_received"
-
-
-def test_a_corrected_courier_company_is_the_parcel_s_from_then_on(house: Kuaidi100House, shipped: str) -> None:
-    was = house.shipment(shipped).shipper_code
-    corrected = house.told(shipped, PICKED_UP, autoCheck="1", comOld="zhongtong", comNew="yuantong")
-    corrected["lastResult"]["com"] = "yuantong"
-
-    house.push(corrected)
-
-    shipment = house.shipment(shipped)
-    assert (was != "YTO", shipment.shipper_code, shipment.status) == (True, "YTO", "picked_up")
-    assert house.waybills() == {shipment.order_code: [shipment.waybill_no]}
-
-
-def test_the_end_of_following_changes_nothing_and_is_kept(house: Kuaidi100House, shipped: str) -> None:
-    house.push(house.told(shipped, PICKED_UP))
-
-    heard = house.push(house.told(shipped, status="abort", message="3天查询无记录"))
-
-    assert heard["result"] is True
-    assert house.shipment(shipped).status == "picked_up"
-    assert ("abort", None) in events(house)
-    assert lines(house) == []
-
-
-def test_a_code_nobody_mapped_goes_to_the_desk_and_moves_nothing(house: Kuaidi100House, shipped: str) -> None:
-    house.push(house.told(shipped, PICKED_UP, ("987", "新状态")))
-
-    assert house.shipment(shipped).status == "picked_up"
-    assert {line.code for line in lines(house)} == {f"{CARRIER}.status_unmapped"}
-
-
-def test_a_push_that_is_bad_in_part_is_applied_in_part_and_told(house: Kuaidi100House, shipped: str) -> None:
-    told = house.told(shipped, PICKED_UP)
-    told["lastResult"]["data"].insert(0, {"time": "soon", "context": "?"})
-
-    assert house.push(told)["result"] is True
-
-    assert house.shipment(shipped).status == "picked_up"
-    assert {line.code for line in lines(house)} == {"callback.unreadable"}
-
-
 # --- the overdue pickup, and what is taken back
 
 
@@ -364,7 +231,7 @@ def test_an_overdue_pickup_is_asked_about_once_and_a_lost_push_comes_to_light(
 
     assert ("query_tracking", "traces") in house.asked()
     assert house.shipment(shipped).status == "picked_up"
-    assert lines(house) == []
+    assert house.lines() == []
 
 
 def test_a_withdrawn_order_s_waybill_is_voided_by_the_couriers_order_number(

@@ -10,21 +10,12 @@ import pytest
 from sqlalchemy import select, update
 
 from sync import exceptions as desk
-from sync.clock import BusinessClock, utc_now
+from sync.clock import utc_now
 from sync.db.models import ShipmentRow, StepRow, TrackingEventRow
-from sync.sandbox.http import HttpServer, Request, Response
-from sync.sandbox.journeys import JourneyMix
 from sync.services.enter_number import NumberRefused, enter_number
 from sync.services.poll_shop import poll_shop
-from sync.services.receive_callback import Push, receive_callback
-from tests.service.house import SHOP
-from tests.service.kuaidi100_house import CARRIER, Kuaidi100House, open_kuaidi100_house
-
-PICKUP = {
-    "ECSYNC_CARRIER_KUAIDI100_BOOK_BY": "merchant_pickup",
-    "ECSYNC_CARRIER_KUAIDI100_PICKUP_HOURS": "09:00-18:00",
-}
-UNCERTAIN = ["reset_after", "truncated", "garbage", "html_200", "html_502", "half_json"]
+from tests.service.house import ANSWERS_LOST, SHOP
+from tests.service.kuaidi100_house import CARRIER, PICKUP, Kuaidi100House, open_kuaidi100_house
 
 
 @pytest.fixture
@@ -36,14 +27,7 @@ def house(tmp_path: Path, database_url: str) -> Iterator[Kuaidi100House]:
 @pytest.fixture
 def ordered(house: Kuaidi100House) -> str:
     """An order whose courier is ordered."""
-    (order_sn,) = house.seed()
-    house.poll()
-    return order_sn
-
-
-def lines(house: Kuaidi100House) -> list[desk.OpenException]:
-    with house.rt.database.reading() as session:
-        return desk.list_open(session)
+    return house.ship()
 
 
 def bookings(house: Kuaidi100House) -> list[str]:
@@ -87,7 +71,7 @@ def test_a_paid_order_gets_one_courier_and_its_number_stands_in_the_shop(house: 
     assert [note.numbers for note in house.shop_order(ordered).notes] == [(shipment.waybill_no,)]
 
 
-@pytest.mark.parametrize("fault", UNCERTAIN)
+@pytest.mark.parametrize("fault", ANSWERS_LOST)
 def test_an_order_whose_answer_was_lost_is_never_sent_again(house: Kuaidi100House, fault: str) -> None:
     (order_sn,) = house.seed()
     house.peers.configure_faults({"kuaidi100": {fault: 1.0, "max_per_order": 1}})
@@ -96,7 +80,7 @@ def test_an_order_whose_answer_was_lost_is_never_sent_again(house: Kuaidi100Hous
     assert house.step("book_waybill", order_sn).is_uncertain
     house.settle()
 
-    step, (line,) = house.step("book_waybill", order_sn), lines(house)
+    step, (line,) = house.step("book_waybill", order_sn), house.lines()
     assert bookings(house) == ["issued"]
     assert (step.state, step.last_code, step.is_uncertain) == ("parked", "waybill.outcome_unknown", True)
     assert (line.code, line.peer) == ("waybill.outcome_unknown", CARRIER)
@@ -151,7 +135,7 @@ def test_a_person_enters_the_number_that_stands_in_the_console(house: Kuaidi100H
     assert (shipment.waybill_no, shipment.status) == (number, "picked_up")
     assert house.step("book_waybill", order_sn).state == "done"
     assert [note.numbers for note in house.shop_order(order_sn).notes] == [(number,)]
-    assert (lines(house), bookings(house)) == ([], ["issued"])
+    assert (house.lines(), bookings(house)) == ([], ["issued"])
 
 
 def test_a_booking_that_is_not_in_doubt_takes_no_number_by_hand(house: Kuaidi100House) -> None:
@@ -178,7 +162,7 @@ def awaited(house: Kuaidi100House) -> str:
 
 def test_a_number_that_a_push_brings_is_adopted(house: Kuaidi100House, awaited: str) -> None:
     ((number,),) = house.waybills().values()
-    assert (house.shipment(awaited).waybill_no, lines(house)) == ("", [])
+    assert (house.shipment(awaited).waybill_no, house.lines()) == ("", [])
 
     tell(house, awaited, "0", kuaidinum=number)
     tell(house, awaited, "1")  # names the order alone
@@ -199,13 +183,13 @@ def test_a_number_that_does_not_come_is_asked_of_a_person_with_the_order_s_name(
     let_wait_end(house, awaited)
     let_wait_end(house, awaited)
 
-    (line,) = lines(house)
+    (line,) = house.lines()
     assert (line.code, bookings(house)) == ("waybill.number_awaited", ["issued"])
     assert house.shipment(awaited).carrier_order_no in line.message
 
     tell(house, awaited, "0", kuaidinum=number)
     retry(house, "waybill.number_awaited")
-    assert (house.shipment(awaited).waybill_no, bookings(house), lines(house)) == (number, ["issued"], [])
+    assert (house.shipment(awaited).waybill_no, bookings(house), house.lines()) == (number, ["issued"], [])
 
 
 # --- pushes
@@ -224,7 +208,7 @@ def test_the_states_of_the_order_lead_a_parcel_to_its_delivery(house: Kuaidi100H
     tell(house, ordered, "155", "15", "15")
     assert house.shipment(ordered).status == "picked_up"
     tell(house, ordered, "101", "400", "13", "15")
-    assert (house.shipment(ordered).status, lines(house)) == ("delivered", [])
+    assert (house.shipment(ordered).status, house.lines()) == ("delivered", [])
 
 
 @pytest.mark.parametrize("code", ["9", "99"])
@@ -233,7 +217,7 @@ def test_a_courier_that_was_cancelled_there_goes_to_a_person_and_may_revive(
 ) -> None:
     tell(house, ordered, "1", code)
     assert house.shipment(ordered).status == "cancelled"
-    assert [line.code for line in lines(house)] == ["tracking.cancelled"]
+    assert [line.code for line in house.lines()] == ["tracking.cancelled"]
 
     tell(house, ordered, "166")
     assert house.shipment(ordered).status == "awaiting_pickup"
@@ -246,7 +230,7 @@ def test_a_courier_that_was_cancelled_there_goes_to_a_person_and_may_revive(
 def test_a_courier_who_did_not_get_the_parcel_goes_to_a_person(house: Kuaidi100House, ordered: str, code: str) -> None:
     tell(house, ordered, code)
     assert house.shipment(ordered).status == "pickup_failed"
-    assert [line.code for line in lines(house)] == ["tracking.dispatch_failed"]
+    assert [line.code for line in house.lines()] == ["tracking.dispatch_failed"]
 
 
 def test_what_bills_and_weighs_is_kept_by_nobody(house: Kuaidi100House, ordered: str) -> None:
@@ -254,39 +238,6 @@ def test_what_bills_and_weighs_is_kept_by_nobody(house: Kuaidi100House, ordered:
     with house.rt.database.reading() as session:
         assert session.execute(select(TrackingEventRow)).all() == []
     assert house.shipment(ordered).status == "info_received"
-
-
-def test_the_platform_s_own_pushes_lead_orders_to_their_delivery(tmp_path: Path) -> None:
-    """Over HTTP, with the sandbox's own journeys: states of the order first, then tracking."""
-    now = utc_now()
-    held: dict[str, Kuaidi100House] = {}
-
-    def receiver(request: Request) -> Response:
-        push = Push(request.body, request.headers.get("content-type", ""), "127.0.0.1")
-        reply = receive_callback(held["house"].rt, CARRIER, push)
-        return Response(reply.status, reply.body, reply.headers["content-type"])
-
-    server = HttpServer(receiver)
-    server.start()
-    sandbox = {
-        "clock": BusinessClock(now, now, 40_000),
-        "mix": JourneyMix(locker=0, exception=0, returned=0),
-        "faults": {"push": {"duplicate": 0.5, "reorder": 0.3, "forged": 0.3}},
-        "push_backoff_s": 0.05,
-    }
-    hook = {"ECSYNC_CARRIER_KUAIDI100_CALLBACK_URL": f"{server.url}/callbacks/kuaidi100"}
-    try:
-        with open_kuaidi100_house(tmp_path, sandbox=sandbox, **hook, **PICKUP) as house:
-            held["house"] = house
-            numbers = house.seed(3)
-            house.poll()
-            assert house.peers.wait_until(lambda ledger: ledger["pushes"]["counts"].get("accepted", 0) >= 6 * 3, 60)
-            assert house.peers.wait_until(lambda _: house.peers.kuaidi100_sender.waiting == 0, 30)
-            house.settle()
-            assert {house.shipment(order_sn).status for order_sn in numbers} == {"delivered"}
-            assert "forged_accepted" not in house.peers.ledger()["pushes"]["counts"]
-    finally:
-        server.stop()
 
 
 # --- cancelling

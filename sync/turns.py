@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from fractions import Fraction
 from typing import cast
 
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
@@ -12,6 +12,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from sync.settings import PeerSettings
 
+LONGEST_WINDOW_S = 60
 SHORTEST_WAIT_S = 0.05
 TICK_S = 0.001
 """A turn is free after its window, not at the very end of it."""
@@ -43,12 +44,11 @@ class Turns:
 
 
 def limits_of(peer: PeerSettings) -> tuple[RateLimitItem, ...]:
-    """What a peer allows, the longest window first; less than one call a second is one in so many."""
+    """What a peer allows, the minute first; 2.5 calls a second are five in any two seconds, 0.1 one in ten."""
     found: list[RateLimitItem] = []
     if peer.rate_per_minute:
         found.append(RateLimitItemPerMinute(peer.rate_per_minute))
-    if peer.rate_per_s >= 1:
-        found.append(RateLimitItemPerSecond(int(peer.rate_per_s)))
-    elif peer.rate_per_s:
-        found.append(RateLimitItemPerSecond(1, math.ceil(1 / peer.rate_per_s)))
+    if peer.rate_per_s:
+        rate = Fraction(peer.rate_per_s).limit_denominator(LONGEST_WINDOW_S)
+        found.append(RateLimitItemPerSecond(max(1, rate.numerator), rate.denominator))
     return tuple(found)

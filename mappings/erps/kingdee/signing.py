@@ -22,7 +22,7 @@ _MASK = b"0054f397c6234378b09ca7d3e5debce7"
 class Signer:
     """Who signs; `app_data` is account, user, language and organisation with commas between."""
 
-    app_id: str
+    app_id: str = field(repr=False)
     app_secret: str = field(repr=False)
     app_data: str
 

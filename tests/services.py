@@ -20,7 +20,8 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 POSTGRES = os.environ.get("ECSYNC_TEST_POSTGRES_URL", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
-MARIADB = os.environ.get("ECSYNC_TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/")
+# Without TLS: PyMySQL would read the system's certificates anew for each connection, which takes longer than a test.
+MARIADB = os.environ.get("ECSYNC_TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/?ssl_disabled=1")
 REDIS = os.environ.get("ECSYNC_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 RABBITMQ = os.environ.get("ECSYNC_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 PHP = os.environ.get("ECSYNC_TEST_PHP", "php")

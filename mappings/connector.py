@@ -59,6 +59,8 @@ class Spec:
     settings: tuple[Setting, ...]
     rate_per_s: float = 0
     rate_per_minute: int = 0
+    keeps_secrets: bool = False
+    """Whether its replies bring what later calls need, such as a renewed token (`HttpCall.keeps`)."""
     connect_timeout_s: float = 5
     read_timeout_s: float = 15
     repeat_is_safe: bool = False
@@ -93,6 +95,9 @@ class Spec:
     """Whether `find` can bring a number that comes later, by the connector's settings (ERPs)."""
     finds_first: bool = False
     """Whether it would take a second order under the same reference, so that each create wants a look before (ERPs)."""
+    pushes_numbers: Callable[[Mapping[str, Any]], bool] = field(default=lambda config: False)
+    """Whether it tells its orders' numbers by itself, by the connector's settings: it is a `NumberingErp` then (ERPs).
+    Nothing in such a push proves who sent it, so the secret path of the receiver must be set."""
     settle_s: Callable[[Mapping[str, Any]], float] = field(default=lambda config: 0)
     """How long after a create a look-up may miss what it took, by the connector's settings (ERPs)."""
     needs_confirm: bool = False
@@ -255,6 +260,22 @@ class ErpConnector(Protocol):
         """What the ERP can still sell (`Spec.reads_stock`), of every SKU, of those that changed since, or of `skus`
         where it must be told which (`Spec.skus_at_once`); all pages of the answer. What it does not know is left out.
         """
+        ...
+
+
+class NumberingErp(ErpConnector, Protocol):
+    """An ERP that tells its orders' numbers by itself (`Spec.pushes_numbers`)."""
+
+    def verify_callback(self, body: bytes, content_type: str) -> None:
+        """Check the shape of a push on the bytes as received. Raises CallbackRefused."""
+        ...
+
+    def read_numbers(self, body: bytes, content_type: str) -> tuple[ErpDocument, ...]:
+        """Every document that a push tells of with our reference and the ERP's number. Raises CallbackRefused."""
+        ...
+
+    def callback_reply(self, *, ok: bool, reason: str, now: datetime) -> HttpReply:
+        """The answer to a push, as that of a carrier's."""
         ...
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import cast
 
-from mappings.connector import CarrierConnector, ErpConnector
+from mappings.connector import CarrierConnector, ErpConnector, NumberingErp
 from sync import exceptions as desk
 from sync.clock import BusinessClock
 from sync.db.session import Database, make_engine
 from sync.gateway import Gateway
+from sync.keeper import Keeper
 from sync.metrics import Counters, share_counters
 from sync.notify import Notifier
 from sync.peers import PeerDoor
@@ -37,7 +39,8 @@ class Runtime:
             on_refused=desk.report_refused_peer,
             pauses=self.switchboard,
         )
-        self.gateway = Gateway(settings.peers, self.door, self.counters, settings.limits_url)
+        keeper = Keeper(self.database, settings.secrets_key)
+        self.gateway = Gateway(settings.peers, self.door, self.counters, settings.limits_url, keeper)
         self.notifier = Notifier(settings)
 
     @property
@@ -51,6 +54,12 @@ class Runtime:
     @cached_property
     def erps(self) -> dict[str, ErpConnector]:
         return {peer.key: load_connector("erp", peer.connector)(peer.config) for peer in self.settings.erps}
+
+    def pusher(self, key: str) -> CarrierConnector | NumberingErp:
+        """Who reads the pushes of a peer. Raises KeyError where it makes none."""
+        if key in self.erps and self.peer(key).spec.pushes_numbers(self.peer(key).config):
+            return cast(NumberingErp, self.erps[key])
+        return self.carriers[key]
 
     @cached_property
     def shops(self) -> dict[str, Shop]:

@@ -323,6 +323,7 @@ SECRET_LENGTH = 16
 def _unguarded(settings: Settings) -> dict[str, str]:
     """Where pushes prove nothing of themselves, the receiver's path is the only proof."""
     unsigned = [carrier.name for carrier in settings.carriers if not carrier.spec.signs_pushes]
+    unsigned += [erp.name for erp in settings.erps if erp.spec.pushes_numbers(erp.config)]
     if not unsigned or len(settings.callback_token) >= SECRET_LENGTH:
         return {}
     sentence = (

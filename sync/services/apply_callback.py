@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import cast
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from mappings.connector import CallbackRefused
+from mappings.connector import CallbackRefused, NumberingErp
 from mappings.errors import PeerError
 from sync import exceptions as desk
 from sync.clock import utc_now
@@ -17,6 +18,7 @@ from sync.db.models import InboxRow
 from sync.db.steps import StepBook, Wake
 from sync.redaction import redact
 from sync.runtime import Runtime
+from sync.services.take_numbers import take_numbers
 from sync.services.track import Merged, merge_events
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,9 @@ def apply_callback(rt: Runtime, inbox_id: int) -> list[Wake]:
 
 
 def _apply(rt: Runtime, book: StepBook, row: InboxRow) -> None:
+    if row.source in rt.erps:
+        _apply_numbers(rt, book, row)
+        return
     carrier = rt.carriers.get(row.source)
     if carrier is None:
         _set_aside(book.session, row, f"{row.source} is not configured any more")
@@ -78,6 +83,17 @@ def _apply(rt: Runtime, book: StepBook, row: InboxRow) -> None:
     row.verdict, row.detail = _verdict(merged, callback.problems), _say(merged, callback.ignored, callback.problems)
     if callback.problems:
         _report(book.session, row, "; ".join(callback.problems))
+
+
+def _apply_numbers(rt: Runtime, book: StepBook, row: InboxRow) -> None:
+    try:
+        told = cast(NumberingErp, rt.pusher(row.source)).read_numbers(row.body, row.content_type)
+    except KeyError:
+        _set_aside(book.session, row, f"{row.source} is not set up to tell numbers any more")
+    except CallbackRefused as problem:
+        _set_aside(book.session, row, str(problem))
+    else:
+        row.verdict, row.detail = take_numbers(rt, book.session, row.source, told)
 
 
 def _verdict(merged: Merged, problems: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ The order is in the ERP already, so nothing else waits for this: it is a step of
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from mappings.errors import PermanentError
 from mappings.model import ErpDocument
@@ -33,16 +33,18 @@ def owe_number(rt: Runtime, book: StepBook, document: ErpDocumentRow) -> None:
 
 
 def perform(rt: Runtime, work: Work) -> ErpDocument | None:
-    """The document with its number, or None while there is none and it may still come."""
+    """The document with its number; None while there is none and it may still come, or when it came by itself."""
+    held = _held(rt, work)
+    if held.erp_no:
+        return None
     document = rt.gateway.run(work.peer, rt.erps[work.peer].find(work.order_row.external_ref), work.calls)
     if document is not None and document.erp_no:
         return confirm_numbered(rt, work, document)
-    taken_at = _taken_at(rt, work)
-    if utc_now() < taken_at + timedelta(seconds=rt.peer(work.peer).erp.number_within_s):
+    if utc_now() < held.taken_at + timedelta(seconds=rt.peer(work.peer).erp.number_within_s):
         return None
     raise PermanentError(
         "erp.number_missing",
-        f"{work.peer} accepted order {work.order_sn} on {taken_at:%Y-%m-%d %H:%M} UTC and has not numbered it. "
+        f"{work.peer} accepted order {work.order_sn} on {held.taken_at:%Y-%m-%d %H:%M} UTC and has not numbered it. "
         f"Look there for {work.order_row.external_ref}, among what failed too. If the order is missing, enter it there "
         "by hand; nothing is sent a second time by itself. A retry asks once more for the number",
     )
@@ -65,6 +67,6 @@ def record(rt: Runtime, book: StepBook, work: Work, result: ErpDocument | None) 
         owe_number(rt, book, find_documents(book.session, order.id)[work.peer])
 
 
-def _taken_at(rt: Runtime, work: Work) -> datetime:
+def _held(rt: Runtime, work: Work) -> ErpDocumentRow:
     with rt.database.reading() as session:
-        return find_documents(session, work.order_id)[work.peer].taken_at
+        return find_documents(session, work.order_id)[work.peer]

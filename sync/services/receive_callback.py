@@ -14,13 +14,15 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
-from mappings.connector import CallbackRefused, CarrierConnector
+from mappings.connector import CallbackRefused, CarrierConnector, NumberingErp
 from mappings.wire import HttpReply
 from sync.clock import utc_now
 from sync.db.models import InboxRow
 from sync.runtime import Runtime
 
 log = logging.getLogger(__name__)
+
+Pusher = CarrierConnector | NumberingErp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +35,19 @@ class Push:
 
 
 def receive_callback(rt: Runtime, source: str, push: Push) -> HttpReply:
-    """Store a push and return the platform's own answer. `source` is a carrier's key. Raises KeyError if unknown."""
-    carrier = rt.carriers[source]
+    """Store a push and return the platform's own answer. Raises KeyError where `source` makes none (`rt.pusher`)."""
+    pusher = rt.pusher(source)
     try:
         if len(push.body) > rt.settings.callback_max_bytes:
             raise CallbackRefused("the body is too large", status=413)
         if not _may_push(rt.peer(source).config.get("callback_allow") or (), push.remote_addr):
             raise CallbackRefused("its sender's address is not one that may push", status=403)
-        carrier.verify_callback(push.body, push.content_type)
+        pusher.verify_callback(push.body, push.content_type)
     except CallbackRefused as refusal:
-        return _refuse(rt, source, carrier, push, refusal)
+        return _refuse(rt, source, pusher, push, refusal)
     is_new = _store(rt, source, push, "waiting", "")
     rt.counters.inbox.labels(source, "received" if is_new else "duplicate").inc()
-    return carrier.callback_reply(ok=True, reason="", now=utc_now())
+    return pusher.callback_reply(ok=True, reason="", now=utc_now())
 
 
 def _may_push(allowed: Collection[IPv4Network | IPv6Network], remote_addr: str) -> bool:
@@ -60,13 +62,13 @@ def _may_push(allowed: Collection[IPv4Network | IPv6Network], remote_addr: str) 
     return any((mapped or address) in network for network in allowed)
 
 
-def _refuse(rt: Runtime, source: str, carrier: CarrierConnector, push: Push, refusal: CallbackRefused) -> HttpReply:
+def _refuse(rt: Runtime, source: str, pusher: Pusher, push: Push, refusal: CallbackRefused) -> HttpReply:
     """Answer in the platform's form; a signed but malformed push is kept as evidence, a forged one is only counted."""
     if refusal.signature_ok:
         _store(rt, source, push, "unreadable", refusal.reason)
     rt.counters.inbox.labels(source, "unreadable" if refusal.signature_ok else "refused").inc()
     log.warning("callback from %s (%s) refused: %s", source, push.remote_addr, refusal.reason)
-    reply = carrier.callback_reply(ok=False, reason=refusal.reason, now=utc_now())
+    reply = pusher.callback_reply(ok=False, reason=refusal.reason, now=utc_now())
     return HttpReply(refusal.status, reply.headers, reply.body)
 
 

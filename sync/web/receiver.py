@@ -13,6 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ ROOM_FOR_413 = 64 * 1024
 
 
 class Receiver:
-    """Takes `POST /callbacks/<carrier>[/<token>]`; everything else goes to the application behind it."""
+    """Takes `POST /callbacks/<carrier or ERP>[/<token>]`; everything else goes to the application behind it."""
 
     def __init__(self, behind: WSGIApplication, process: WebProcess) -> None:
         self._behind = behind
@@ -48,28 +49,38 @@ class Receiver:
         path: str = environ["PATH_INFO"]
         if not path.startswith(PREFIX):
             return self._behind(environ, start_response)
-        carrier, _, token = path.removeprefix(PREFIX).encode("latin-1").decode(errors="replace").partition("/")
+        name, _, token = path.removeprefix(PREFIX).encode("latin-1").decode(errors="replace").partition("/")
         try:
-            reply = self._receive(environ, carrier, token)
+            reply = self._receive(environ, name, token)
         except Exception:
             error_id = secrets.token_hex(4)
-            log.exception("error %s while taking a push for %s", error_id, carrier)  # the path holds the token
+            log.exception("error %s while taking a push for %s", error_id, name)  # the path holds the token
             reply = _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, id=error_id)
         status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
         headers = [*reply.headers.items(), ("content-length", str(len(reply.body))), ("cache-control", "no-store")]
         start_response(status, headers)
         return [reply.body]
 
-    def _receive(self, environ: WSGIEnvironment, carrier: str, token: str) -> HttpReply:
+    def _receive(self, environ: WSGIEnvironment, name: str, token: str) -> HttpReply:
         started = time.perf_counter()
-        rt, source = self._process.runtime, f"carrier.{carrier}"
-        if source not in rt.carriers or not _is_invited(token, rt.settings.callback_token):
+        rt = self._process.runtime
+        source = _find_pusher(rt, name)
+        if not source or not _is_invited(token, rt.settings.callback_token):
             return _refusal(HTTPStatus.NOT_FOUND)
         if environ["REQUEST_METHOD"] != "POST":
             return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)
         reply = _take_in(rt, source, environ)
         self._process.acks.labels(source).observe(time.perf_counter() - started)
         return reply
+
+
+def _find_pusher(rt: Runtime, name: str) -> str:
+    """The key of the carrier, or of the ERP, that pushes under this name; empty when none does."""
+    for key in (f"carrier.{name}", f"erp.{name}"):
+        with suppress(KeyError):
+            rt.pusher(key)
+            return key
+    return ""
 
 
 def _refusal(status: HTTPStatus, **more: str) -> HttpReply:
@@ -106,7 +117,7 @@ def _take_in(rt: Runtime, source: str, environ: WSGIEnvironment) -> HttpReply:
 
 def _decline(rt: Runtime, source: str, status: int, reason: str) -> HttpReply:
     """The platform's own form of a no."""
-    reply = rt.carriers[source].callback_reply(ok=False, reason=reason, now=utc_now())
+    reply = rt.pusher(source).callback_reply(ok=False, reason=reason, now=utc_now())
     return HttpReply(status, reply.headers, reply.body)
 
 

@@ -16,15 +16,15 @@ from mappings.connector import Config, Spec
 from mappings.erps.sap_pi.cancel import cancel_call, read_cancelled
 from mappings.erps.sap_pi.envelope import Carriage, basic_auth
 from mappings.erps.sap_pi.explain import explain_order
-from mappings.erps.sap_pi.lookup import read_found
+from mappings.erps.sap_pi.lookup import read_found, read_pushed
 from mappings.erps.sap_pi.order import private_texts, write_order_idoc, write_order_json
 from mappings.erps.sap_pi.reply import read_accepted
-from mappings.erps.sap_pi.settings import SETTINGS, SETTLE_S, check_together
+from mappings.erps.sap_pi.settings import SETTINGS, SETTLE_S, check_together, tells_numbers
 from mappings.errors import PermanentError, UncertainError, UndecidedError
 from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.parsing import fill_in
-from mappings.wire import Exchange, HttpCall
+from mappings.wire import Exchange, HttpCall, HttpReply
 
 
 class SapPiErp:
@@ -37,7 +37,8 @@ class SapPiErp:
         title_zh="SAP PI/PO（ORDERS05）",
         settings=SETTINGS,
         numbers_later=True,
-        tells_numbers=lambda config: bool(config.get("find_url")),
+        tells_numbers=tells_numbers,
+        pushes_numbers=lambda config: bool(config.get("ordrsp_pushed")),
         settle_s=lambda config: config.get("settle_s", SETTLE_S) if config.get("find_url") else 0,
         reads_stock=False,
     )
@@ -83,6 +84,18 @@ class SapPiErp:
     def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
         """Each field of the IDoc, or of the JSON, that `create` would send, and where it comes from."""
         return explain_order(order, self._values)
+
+    def verify_callback(self, body: bytes, content_type: str) -> None:
+        """That a push is an ORDRSP or its numbers in JSON. Raises CallbackRefused."""
+        read_pushed(body, self._values)
+
+    def read_numbers(self, body: bytes, content_type: str) -> tuple[ErpDocument, ...]:
+        """The sales orders that an ORDRSP confirms. Raises CallbackRefused."""
+        return read_pushed(body, self._values)
+
+    def callback_reply(self, *, ok: bool, reason: str, now: datetime) -> HttpReply:
+        """An empty 200; a refusal's reason stands in PI's message monitor."""
+        return HttpReply(200 if ok else 400, {"content-type": "text/plain; charset=utf-8"}, reason.encode())
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: SAP releases what it has posted."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from mappings.connector import Config
+from mappings.connector import CallbackRefused, Config
 from mappings.erps.sap_pi.fault import error_of, find_fault
 from mappings.erps.sap_pi.reply import LONGEST_NUMBER, xml_of
 from mappings.erps.sap_pi.xml_reply import Element
@@ -44,6 +44,22 @@ def read_found(reply: HttpReply, external_ref: str, values: Config) -> ErpDocume
     if not reply.text().strip():
         return None
     return _choose(_numbered(reply, root, values), external_ref, reply)
+
+
+def read_pushed(body: bytes, values: Config) -> tuple[ErpDocument, ...]:
+    """The documents that PI tells of by itself: an ORDRSP, in a SOAP envelope or bare, or JSON. Raises CallbackRefused.
+
+    A push without our number and SAP's is refused, so that PI's people see it there.
+    """
+    pushed = HttpReply(200, body=body)
+    try:
+        rows = _numbered(pushed, xml_of(pushed), values)
+    except PeerError as problem:
+        raise CallbackRefused(problem.message) from None
+    found = tuple(ErpDocument(number, reference, adopted=True) for reference, number in rows if reference and number)
+    if not found:
+        raise CallbackRefused("it names no order of ours with SAP's number")
+    return found
 
 
 def _read_idoc(idoc: Element) -> Numbered:

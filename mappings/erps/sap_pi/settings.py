@@ -70,6 +70,12 @@ def code_of(length: int) -> Callable[[str], str]:
     return parse
 
 
+def tells_numbers(values: Config) -> bool:
+    """Whether SAP's number of an order can become known at all: by a look-up, or by an ORDRSP that is waited for."""
+    is_safe = values.get("sender") == HTTP or bool(values.get("duplicate_check"))
+    return bool(values.get("find_url")) or (bool(values.get("ordrsp_pushed")) and is_safe)
+
+
 def check_together(values: Config) -> None:
     """Raise ValueError where settings that are right alone do not fit together."""
     if not (values["username"] and values["password"]):
@@ -129,6 +135,8 @@ LOOK_UPS = (
     Setting("find_ref_field", "Field with our number in its JSON answer", "查询结果（JSON）中我方单号的字段",
             "order_id"),
     Setting("find_erp_no_field", "Field with SAP's number in it", "查询结果（JSON）中 SAP 单号的字段", "erp_no"),
+    Setting("ordrsp_pushed", "1 when PI posts SAP's ORDRSP to our receiver, which brings the number",
+            "PI 会把 SAP 的 ORDRSP（含单号）推送到我方接收地址时填 1", False, parse=parse_flag),
     Setting("settle_s", "Seconds that SAP may take to post what PI accepted: a lost answer is looked up no sooner",
             "SAP 过账最多需要的秒数：应答丢失后隔这么久才查询", SETTLE_S, parse=parse_count),
     Setting("cancel_url", "Where an ORDCHG is posted and answered at once; empty: a person cancels",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from sync.sandbox.ledger import Ledger
 from sync.sandbox.sap_pi import CANCEL_PATH, REST_PATH, SandboxSapPi
 from sync.sandbox.shop_data import GOODS
 from sync.services.explain_order import explain_order
+from sync.settings import SettingsError
+from sync.web.app import create_app
+from tests.contract.erps.sap_pi.cases import ordrsp
 from tests.service.erps.erp_house import LOST_ANSWERS, ErpHouse, open_erp_house
 
 PASSWORD = "sandbox-pi-password"
@@ -60,18 +64,21 @@ Sap = ErpHouse[SandboxSapPi]
 
 def open_sap_house(
     tmp_path: Path,
-    sender: dict[str, str],
+    sender: Mapping[str, str | None],
     *,
     finds: bool = False,
     form: str = "",
     cancels: bool = False,
     pi: dict[str, Any] | None = None,
+    **more: str,
 ) -> AbstractContextManager[Sap]:
     """A house with SAP behind PI. `form` asks the look-up for JSON instead of an ORDRSP."""
-    look_up = {"FIND_URL": f"{{url}}{REST_PATH}/{{external_ref}}{form}"} if finds else {"NUMBER_WITHIN_S": "0"}
+    look_up: dict[str, str | None] = (
+        {"FIND_URL": f"{{url}}{REST_PATH}/{{external_ref}}{form}"} if finds else {"NUMBER_WITHIN_S": "0"}
+    )
     cancel = {"CANCEL_URL": "{url}" + CANCEL_PATH} if cancels else {}
     peer = SandboxSapPi(Ledger(), FaultInjector(1), password=PASSWORD, **(pi or {}))
-    return open_erp_house(tmp_path, "sap_pi", peer, {**SETTINGS, **sender, **look_up, **cancel})
+    return open_erp_house(tmp_path, "sap_pi", peer, {**SETTINGS, **look_up, **cancel, **sender}, **more)
 
 
 def break_calls(sap: Sap, **faults: Any) -> None:
@@ -190,6 +197,76 @@ def test_an_accepted_order_gets_its_number_once_sap_shows_it(tmp_path: Path, for
             sap.house.settle()
         assert [sap.house.order(sn).erp_no] == sap.documents()[sn]
         assert sap.asked().count("find_order") == posts_after + 1
+
+
+TOKEN = "a-secret-of-the-receiver"
+PUSHED = {**SENDERS["http"], "ORDRSP_PUSHED": "1", "NUMBER_WITHIN_S": None}
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Sap]:
+    """A house that is not asked to look SAP's numbers up: PI posts them."""
+    with open_sap_house(tmp_path, PUSHED, ECSYNC_CALLBACK_TOKEN=TOKEN) as sap:
+        yield sap
+
+
+def tell(sap: Sap, body: bytes, token: str = TOKEN) -> int:
+    """PI posts to our receiver, and a worker takes it in."""
+    app = create_app(sap.house.rt.settings)
+    try:
+        answer = app.test_client().post(f"/callbacks/sap_pi/{token}", data=body, content_type="text/xml")
+    finally:
+        app.extensions["ecsync"].close()
+    sap.house.settle()
+    return answer.status_code
+
+
+def test_an_accepted_order_gets_its_number_by_the_ordrsp_that_pi_posts(told: Sap) -> None:
+    [sn] = told.push()
+    assert told.house.order(sn).erp_no == "accepted"
+
+    assert tell(told, ordrsp((sn, "0000012345", "")).body) == 200
+    assert told.house.order(sn).erp_no == "0000012345"
+    assert told.house.step("number_order", sn).state == "done"
+    assert "find_order" not in told.asked(), "nobody can be asked, and nobody is"
+    assert told.desk() == []
+
+
+def test_a_second_number_of_one_order_goes_to_a_person_and_the_first_one_stays(told: Sap) -> None:
+    [sn] = told.push()
+    for number in ("0000012345", "0000012345", "0000099999"):
+        assert tell(told, ordrsp((sn, number, "")).body) == 200
+
+    assert told.house.order(sn).erp_no == "0000012345"
+    assert told.desk() == ["erp.number_differs"]
+
+
+def test_an_ordrsp_of_an_order_that_is_not_ours_is_kept_and_changes_nothing(told: Sap) -> None:
+    [sn] = told.push()
+
+    assert tell(told, ordrsp(("4711", "0000012345", "")).body) == 200
+    assert told.house.order(sn).erp_no == "accepted"
+    assert told.desk() == []
+
+
+def test_who_does_not_know_the_path_or_posts_something_else_tells_nothing(told: Sap) -> None:
+    [sn] = told.push()
+    good = ordrsp((sn, "0000012345", "")).body
+
+    assert tell(told, good, token="a-guess") == 404
+    assert tell(told, b"<html>login</html>") == 400
+    assert told.house.order(sn).erp_no == "accepted"
+
+
+def test_pushed_numbers_without_a_secret_path_are_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="CALLBACK_TOKEN"), open_sap_house(tmp_path, PUSHED):
+        pass
+
+
+def test_an_erp_that_does_not_push_has_no_address_here(tmp_path: Path) -> None:
+    with open_sap_house(tmp_path, SENDERS["http"], ECSYNC_CALLBACK_TOKEN=TOKEN) as sap:
+        [sn] = sap.push()
+        assert tell(sap, ordrsp((sn, "0000012345", "")).body) == 404
 
 
 def test_an_order_whose_idoc_failed_in_sap_stays_accepted_and_is_asked_for_again(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ BAD: dict[str, tuple[HttpReply, type[PeerError], type[PeerError], str]] = {
     "an entity that reaches out": (bad(200, REACHES_OUT), UncertainError, TransientError, "garbled"),
     "deep XML": (bad(200, DEEP), UncertainError, TransientError, "garbled"),
     "deep JSON": (bad(200, b"[" * 100_000), UncertainError, TransientError, "garbled"),
-    "429": (bad(429, **{"retry-after": "7"}), TransientError, TransientError, "unavailable"),
+    "429": (bad(429, b"", **{"retry-after": "7"}), TransientError, TransientError, "unavailable"),
     "503": (bad(503), TransientError, TransientError, "unavailable"),
     "408": (bad(408), TransientError, TransientError, "unavailable"),
     "a password that has run out": (bad(401, b"<html>Unauthorized</html>"), AuthError, AuthError, "auth"),

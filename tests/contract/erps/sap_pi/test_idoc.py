@@ -98,7 +98,7 @@ def test_amounts_are_exact_with_a_point_and_no_separator() -> None:
     assert found.findtext("E1EDS01/SUMME") == "2469135.78"
 
 
-SUMS = {"total_fen": 278080, "shipping_fee_fen": 1000, "discount_fen": 550}
+SUMS: dict[str, Any] = {"total_fen": 278080, "shipping_fee_fen": 1000, "discount_fen": 550}
 """With 30 fen of other fees."""
 
 

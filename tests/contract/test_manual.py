@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mappings.carriers.manual import ManualCarrier
-from mappings.conformance.case import CONSIGNOR, NOW, ORDER_CODE, an_order, play
+from mappings.conformance.carrier_case import CONSIGNOR, ORDER_CODE
+from mappings.conformance.case import NOW, an_order, play
 from mappings.connector import CallbackRefused
 from mappings.errors import PermanentError
 from mappings.model import Callback, WaybillRequest

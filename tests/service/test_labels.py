@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from pypdf import PdfReader
 from sqlalchemy import select
 
-from mappings.model import LABEL_PAGE_BREAK, Waybill
+from mappings.model import LABEL_PAGE_BREAK, Printable
 from sync.clock import utc_now
 from sync.db.labels import LabelFilter
 from sync.db.migrate import _config, migrate
@@ -117,9 +117,9 @@ def test_a_booked_parcel_has_one_label_with_its_kind_and_number_however_often_th
     (order_sn,) = house.seed(1)
     house.poll()
     shipment = house.shipment(order_sn)
-    again = Waybill(shipment.waybill_no, "STO", shipment.order_code, label="another", label_kind="pdf")
     with house.rt.database.writing() as session:
-        store_label(house.rt, session, session.get_one(ShipmentRow, shipment.id), again)
+        row = session.get_one(ShipmentRow, shipment.id)
+        store_label(house.rt, session, row, Printable("another", "pdf"), shipment.waybill_no)
 
     with house.rt.database.reading() as session:
         (label,) = session.execute(select(LabelRow)).scalars()
@@ -244,8 +244,8 @@ def test_a_label_with_a_replaced_number_is_void_until_the_new_one_comes_and_then
     assert reasons(page_of(rt, one)) == {one: "changed"}
 
     with rt.database.writing() as session:
-        fresh = Waybill("NEW1", "STO", "", label=html_label("NEW1"))
-        store_label(rt, session, session.get_one(ShipmentRow, one), fresh)
+        fresh = Printable(html_label("NEW1"), "html")
+        store_label(rt, session, session.get_one(ShipmentRow, one), fresh, "NEW1")
 
     assert [(line.state, line.prints) for line in find_labels(rt, WAITING)] == [("again", 1)]
     (printed,) = print_waiting(rt, WAITING, "li", form="page", sort="sku").labels

@@ -181,7 +181,7 @@ def test_no_secret_and_no_private_word_stands_in_what_is_recorded_of_a_call(tmp_
 
 # --- the label
 
-TEMPLATE = {"ECSYNC_CARRIER_SF_PRINT_TEMPLATE": "fm_150_standard_TEST"}
+TEMPLATE: dict[str, Any] = {"ECSYNC_CARRIER_SF_PRINT_TEMPLATE": "fm_150_standard_TEST"}
 
 
 def label(house: SfHouse) -> LabelRow | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from mappings.model import StockMode
+from mappings.shops.ecshop.stock import Reckoning
 from sync.db.stock import read_history, read_kept
 from sync.runtime import Runtime
 from sync.services.sync_stock import StockRun, sync_stock
@@ -33,16 +33,10 @@ def sync(rt: Runtime, say: Say, shop: str | None, dry_run: bool, approve: bool) 
 
 @_of_shop
 def diff(rt: Runtime, say: Say, shop: str | None) -> None:
-    """What the next full run would set, SKU by SKU; nothing is written."""
+    """What the next full run would set, SKU by SKU, what it would leave alone, and why; nothing is written."""
     runs = [sync_stock(rt, key, is_dry=True) for key in _wanted(rt, shop)]
-    rows = [{"shop": run.shop, **asdict(change)} for run in runs for change in run.plan.changes]
-    lines = []
-    for run in runs:
-        lines += [_line(run, is_dry=True)]
-        lines += [f"  {c.sku:<24} {c.before:>8} -> {c.after:<8} {c.after - c.before:+}" for c in run.plan.changes]
-        lines += [f"  {sku:<24} too large, left alone" for sku in run.plan.too_large]
-        lines += [f"  {sku or '(blank)':<24} number not clear, left alone" for sku in run.plan.unclear]
-    say(rows, lines)
+    rows = [row for run in runs for row in _rows(run)]
+    say(rows, [text for run in runs for text in (_line(run, is_dry=True), *_table(run))])
 
 
 @click.argument("sku")
@@ -76,6 +70,61 @@ def history(rt: Runtime, say: Say, sku: str, shop: str | None, limit: int) -> No
 COMMANDS: Mapping[str, Callable[..., None]] = {"sync": sync, "diff": diff, "history": history}
 
 
+def _rows(run: StockRun) -> list[dict[str, Any]]:
+    """SKUs that differ, then those that are left alone. `before` is the shop's figure, `available` the ERP's.
+
+    What the ERP has and the shop does not sell is no row: of that there may be any number.
+    """
+    shown = {line.sku: line.number for line in run.lines}
+    plan = run.plan
+    changes = [
+        {"action": "set", "sku": c.sku, "before": c.before, "after": c.after, "why": _why(plan.reckonings[c.sku])}
+        for c in plan.changes
+    ]
+    left = [
+        *((sku, "the figure, or the sum of its goods, is larger than the shop can hold") for sku in plan.too_large),
+        *((sku, "the number is blank, or several goods have it") for sku in plan.unclear),
+        *((sku, f"{run.erp} does not name it") for sku in plan.silent),
+    ]
+    alone = [
+        {
+            "action": "leave",
+            "sku": sku,
+            "before": None if sku in plan.unclear else shown[sku],
+            "after": None,
+            "why": why,
+        }
+        for sku, why in left
+    ]
+    available = {sku: reckoning.available for sku, reckoning in plan.reckonings.items()}
+    return [{"shop": run.shop, **row, "available": available.get(str(row["sku"]))} for row in (*changes, *alone)]
+
+
+def _why(reckoning: Reckoning) -> str:
+    """The parts of a figure beside what the ERP can sell."""
+    parts = (
+        (reckoning.promised, "+{} promised to unsent orders"),
+        (reckoning.unheard, "-{} that it has not heard of"),
+        (reckoning.kept_back, "-{} kept back"),
+        (reckoning.short, "{} too few for what was promised"),
+    )
+    return ", ".join(text.format(pieces) for pieces, text in parts if pieces)
+
+
+def _table(run: StockRun) -> list[str]:
+    rows = _rows(run)
+    if not rows:
+        return []
+    head = f"  {'SKU':<24} {'shop':>8} {'ERP':>8} {'to be':>8}"
+    return [head, *(_row_text(row) for row in rows)]
+
+
+def _row_text(row: dict[str, Any]) -> str:
+    numbers = " ".join(f"{_or_dash(row[name]):>8}" for name in ("before", "available", "after"))
+    note = row["why"] if row["action"] == "set" else f"left alone: {row['why']}"
+    return f"  {row['sku'] or '(blank)':<24} {numbers}  {note}".rstrip()
+
+
 def _wanted(rt: Runtime, shop: str | None) -> list[str]:
     if shop and f"shop.{shop}" not in rt.shops:
         names = ", ".join(peer.name for peer in rt.settings.shops)
@@ -89,14 +138,16 @@ def _summary(run: StockRun, *, is_dry: bool) -> dict[str, Any]:
         "mode": str(run.mode),
         "dry_run": is_dry,
         "full": run.is_full,
-        "sold": run.sold,
+        "erp": run.erp,
+        "sold": len(run.lines),
         "to_change": len(run.plan.changes),
         "written": len(run.written),
         "moved": run.moved,
-        "absent": run.plan.absent,
-        "unknown": run.unknown,
+        "absent": len(run.plan.silent),
+        "unknown": len(run.unsold),
         "unclear": list(run.plan.unclear),
         "too_large": list(run.plan.too_large),
+        "short": run.plan.short,
         "guard": run.plan.guard,
     }
 
@@ -106,9 +157,11 @@ def _line(run: StockRun, *, is_dry: bool) -> str:
         return f"{run.shop}: the shop keeps no stock (use_storage is off); nothing is written"
     done = f"{len(run.plan.changes)} to change" if is_dry else f"{len(run.written)} set, {run.moved} overtaken"
     said = (
-        f"{run.shop} ({run.mode}): {done} of {run.sold} SKUs; the ERP says nothing of {run.plan.absent}, "
-        f"and the shop does not sell {run.unknown} of the ERP's"
+        f"{run.shop} ({run.mode}): {done} of {len(run.lines)} SKUs; {run.erp} says nothing of {len(run.plan.silent)}, "
+        f"and the shop does not sell {len(run.unsold)} of its own"
     )
+    if run.plan.short:
+        said += f"\n  oversold: {', '.join(f'{sku} ({n} too few)' for sku, n in sorted(run.plan.short.items()))}"
     if not run.plan.guard or run.written:
         return said
     return f"{said}\n  held back: {run.plan.guard}. If it is right: ecsync stock sync --shop {run.shop} --approve"

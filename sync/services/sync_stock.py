@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from mappings.errors import PermanentError
 from mappings.model import StockChange, StockFigure, StockLine, StockMode
-from mappings.shops.ecshop.stock import Demand, StockPlan, StockRules, plan_stock
+from mappings.shops.ecshop.stock import StockPlan, StockRules, plan_stock
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db import stock as record
@@ -29,6 +29,7 @@ from sync.db.stock import Level
 from sync.gateway import CallContext
 from sync.runtime import Runtime
 from sync.services.ask_stock import ask_stock, tells_changes
+from sync.services.tell_stock import NAMED_AT_MOST, stock_subject, tell_stock
 from sync.settings import PeerSettings
 
 log = logging.getLogger(__name__)
@@ -36,12 +37,11 @@ log = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=5)
 """Asked for again at each run: clocks differ, and an ERP may stamp a change before it commits it."""
 WRITTEN_AT_ONCE = 1000
-NAMED_AT_MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
 class StockRun:
-    """What one run found and did. `unknown` are the ERP's SKUs that the shop does not sell.
+    """What one run found and did. `unsold` are the ERP's SKUs that the shop does not sell.
 
     The shop itself changed the `moved` ones meanwhile; the next run looks at them anew.
     """
@@ -50,8 +50,9 @@ class StockRun:
     mode: StockMode
     plan: StockPlan = field(default_factory=lambda: StockPlan(()))
     is_full: bool = False
-    sold: int = 0
-    unknown: int = 0
+    erp: str = ""
+    lines: tuple[StockLine, ...] = ()
+    unsold: tuple[str, ...] = ()
     written: tuple[StockChange, ...] = ()
     moved: int = 0
 
@@ -95,7 +96,7 @@ def sync_stock(rt: Runtime, shop_key: str, *, is_dry: bool = False, approved_by:
             rt.counters.stock_runs.labels(peer.name, "failed").inc()
             with rt.database.writing() as session:
                 message = f"The stock of {shop_key} was not brought up to date. {error.message}"
-                desk.open_exception(session, desk.Cause(error.code, shop_key, _subject(peer), message))
+                desk.open_exception(session, desk.Cause(error.code, shop_key, stock_subject(peer), message))
         raise
 
 
@@ -120,12 +121,19 @@ def _run(rt: Runtime, peer: PeerSettings, *, is_dry: bool, approved_by: str) -> 
     lines = rt.gateway.observe(peer.key, "read_stock", lambda: tuple(shop.read_stock()), CallContext())
     with rt.database.reading() as session:
         demand = record.count_demand(session, peer.name, promises)
-    run = _plan(peer, mode, lines, available, demand, is_full=is_full)
+    plan = plan_stock(lines, available, demand, _rules(peer, mode))
+    unsold = tuple(sorted(set(available) - {line.sku for line in lines}))
+    run = StockRun(peer.name, mode, plan, is_full, erp.key, lines, unsold)
     if not is_dry and (approved_by or not run.plan.guard):
         run = _write(rt, peer, run, available, approved_by or "ecsync")
     memory = _Memory(started, started if is_full else memory.full_at, run.is_guarded)
     kept = _levels(levels, figures, available, lines, run)
     return _finish(rt, peer, run, memory, kept, is_dry=is_dry, approved_by=approved_by)
+
+
+def _rules(peer: PeerSettings, mode: StockMode) -> StockRules:
+    given = peer.stock
+    return StockRules(mode, given.safety, given.most_zeroed_percent, given.most_lowered_percent)
 
 
 def _stock_erp(rt: Runtime, peer: PeerSettings) -> PeerSettings:
@@ -176,22 +184,6 @@ def _available(peer: PeerSettings, erp: PeerSettings, figures: Mapping[str, Mapp
             f"ECSYNC_SHOP_{peer.name.upper()}_STOCK_WAREHOUSES",
         )
     return available
-
-
-def _plan(
-    peer: PeerSettings,
-    mode: StockMode,
-    lines: Sequence[StockLine],
-    available: Mapping[str, int],
-    demand: Mapping[str, Demand],
-    *,
-    is_full: bool,
-) -> StockRun:
-    given = peer.stock
-    rules = StockRules(mode, given.safety, given.most_zeroed_percent, given.most_lowered_percent)
-    plan = plan_stock(lines, available, demand, rules)
-    unknown = len(set(available) - {line.sku for line in lines})
-    return StockRun(peer.name, mode, plan, is_full, len(lines), unknown)
 
 
 def _write(rt: Runtime, peer: PeerSettings, run: StockRun, available: Mapping[str, int], actor: str) -> StockRun:
@@ -253,63 +245,10 @@ def _finish(
                     at=utc_now(), actor=approved_by, action="stock.approve", subject=peer.key, reason=run.plan.guard
                 )
             )
-        _tell(session, peer, run)
+        tell_stock(session, peer, run.erp, run.plan, is_guarded=run.is_guarded)
     rt.counters.stock_runs.labels(peer.name, "guarded" if run.is_guarded else "done").inc()
     log.info("stock of %s: %d set, %d moved, %d guarded", peer.key, len(run.written), run.moved, run.is_guarded)
     return run
-
-
-def _tell(session: Session, peer: PeerSettings, run: StockRun) -> None:
-    """What a person must look at; what is well again closes by itself."""
-    subject = _subject(peer)
-    if run.is_guarded:
-        message = (
-            f"Stock of {peer.key}: {run.plan.guard}. One run may not take away so much by itself, so nothing was "
-            f"written. Look at it: ecsync stock diff --shop {peer.name}. If it is right: ecsync stock sync --shop "
-            f"{peer.name} --approve. If it is not, correct the ERP; this line closes by itself at the next run."
-        )
-        desk.open_exception(session, desk.Cause("stock.guarded", peer.key, subject, message))
-    else:
-        desk.close_exceptions(session, subject, "a later run went well")
-    _tell_or_close(
-        session,
-        desk.Cause(
-            "stock.sku_unclear",
-            peer.key,
-            f"{subject}:sku_unclear",
-            f"In {peer.key} one goods number stands for several goods, or is blank: {_listed(run.plan.unclear)}. Their "
-            "stock is left alone. Give each its own number in the shop; this line then closes by itself.",
-        ),
-        is_open=bool(run.plan.unclear),
-    )
-    _tell_or_close(
-        session,
-        desk.Cause(
-            "stock.too_large",
-            peer.key,
-            f"{subject}:too_large",
-            f"The figures of these SKUs, or their goods' sums, are larger than {peer.key} can hold: "
-            f"{_listed(run.plan.too_large)}. They are left as they were. Keep less of them for this shop "
-            "(STOCK_WAREHOUSES), or widen goods_number and product_number in its database.",
-        ),
-        is_open=bool(run.plan.too_large),
-    )
-
-
-def _tell_or_close(session: Session, cause: desk.Cause, *, is_open: bool) -> None:
-    if is_open:
-        desk.open_exception(session, cause)
-    else:
-        desk.close_exceptions(session, cause.subject, "a later run found none")
-
-
-def _listed(skus: Sequence[str]) -> str:
-    more = f" and {len(skus) - NAMED_AT_MOST} more" if len(skus) > NAMED_AT_MOST else ""
-    return ", ".join(sku or "(blank)" for sku in skus[:NAMED_AT_MOST]) + more
-
-
-def _subject(peer: PeerSettings) -> str:
-    return f"stock:{peer.key}"
 
 
 def _cursor(peer: PeerSettings) -> str:

@@ -14,10 +14,11 @@ from mappings.model import StockChange, StockLine, StockMode
 from mappings.shops.ecshop.stock import (
     NEVER_GUARDED,
     Demand,
+    Reckoning,
     StockRules,
     largest_number,
     plan_stock,
-    shown_figure,
+    reckon,
     stock_mode,
 )
 
@@ -55,12 +56,35 @@ RULES = StockRules(AT_SHIPPING)
 def test_a_figure_is_what_its_mode_makes_of_the_erp_s(
     mode: StockMode, available: int, unshipped: int, demand: Demand, safety: int, shown: int
 ) -> None:
-    assert shown_figure(mode, available, unshipped, demand, safety) == shown
+    assert reckon(mode, available, unshipped, demand, safety).shown == shown
 
 
 def test_what_staff_shipped_a_moment_ago_is_not_given_back_to_the_shop() -> None:
     """We still believe it unsent; the shop's own tables know better."""
-    assert shown_figure(AT_SHIPPING, 10, 0, Demand(known=3)) == 10
+    assert reckon(AT_SHIPPING, 10, 0, Demand(known=3)).shown == 10
+
+
+@pytest.mark.parametrize(
+    ("mode", "available", "unshipped", "demand", "short"),
+    [
+        (AT_SHIPPING, 0, 3, Demand(known=3), 0),
+        (AT_SHIPPING, -1, 3, Demand(known=3), 1),
+        (AT_SHIPPING, -9, 3, Demand(known=3), 3),
+        (AT_SHIPPING, 2, 3, Demand(known=3, unreported=4), 2),
+        (AT_SHIPPING, -5, 0, Demand(), 0),  # negative by a setting of the ERP's, and nobody waits for it
+        (AT_ORDER, -1, 3, Demand(known=3), 1),
+        (AT_ORDER, 0, 5, Demand(known=3), 0),  # an order that is on its way to the ERP is no shortage
+    ],
+)
+def test_what_open_orders_were_promised_and_is_not_there_is_short(
+    mode: StockMode, available: int, unshipped: int, demand: Demand, short: int
+) -> None:
+    assert reckon(mode, available, unshipped, demand).short == short
+
+
+def test_a_figure_can_be_reckoned_up_from_its_parts() -> None:
+    assert reckon(AT_SHIPPING, 10, 5, Demand(known=3, unreported=1), 2) == Reckoning(10, 1, 2, 3)
+    assert reckon(AT_ORDER, 10, 5, Demand(known=3, unreported=1), 2) == Reckoning(10, 3, 2, 0)
 
 
 ORDERS = st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.booleans()), max_size=12)
@@ -77,10 +101,10 @@ def test_the_figure_is_what_is_really_there(on_hand: int, orders: list[tuple[int
         unreported=sum(q for q, pushed, shipped in orders if shipped and not pushed),
     )
 
-    assert shown_figure(AT_SHIPPING, available, unshipped, demand) == max(
+    assert reckon(AT_SHIPPING, available, unshipped, demand).shown == max(
         0, on_hand - sum(q for q, _, shipped in orders if shipped)
     )
-    assert shown_figure(AT_ORDER, available, unshipped, demand) == max(0, on_hand - sum(q for q, _, _ in orders))
+    assert reckon(AT_ORDER, available, unshipped, demand).shown == max(0, on_hand - sum(q for q, _, _ in orders))
 
 
 @given(
@@ -95,7 +119,7 @@ def test_a_figure_is_never_negative_and_safety_never_adds_or_takes_what_is_promi
     mode: StockMode, available: int, unshipped: int, known: int, unreported: int, safety: int
 ) -> None:
     demand = Demand(known, unreported)
-    plain, careful = (shown_figure(mode, available, unshipped, demand, kept) for kept in (0, safety))
+    plain, careful = (reckon(mode, available, unshipped, demand, kept).shown for kept in (0, safety))
 
     assert 0 <= careful <= plain
     assert plain - careful <= safety
@@ -164,7 +188,7 @@ def test_only_what_differs_is_changed_from_what_is_shown() -> None:
 def test_what_the_erp_is_silent_about_is_left_alone_and_counted() -> None:
     plan = plan_stock([line("A", 5), line("B", 5)], {"A": 5, "C": 9}, {}, RULES)
 
-    assert (plan.changes, plan.absent) == ((), 1)
+    assert (plan.changes, plan.silent) == ((), ("B",))
 
 
 def test_a_blank_or_shared_number_is_never_guessed() -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mappings.errors import PermanentError
 from mappings.model import StockChange, StockLine, StockMode
@@ -54,18 +54,45 @@ class StockRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Reckoning:
+    """How one figure comes about, in pieces: what the ERP can sell, less `unheard`, less `kept_back`, plus `promised`.
+
+    `unheard` is ordered or sent without the ERP's knowledge, `kept_back` the safety stock, `promised` what lies in the
+    shop's figure until it is sent. `short` is how much of what open orders were promised is not there.
+    """
+
+    available: int
+    unheard: int = 0
+    kept_back: int = 0
+    promised: int = 0
+    short: int = 0
+
+    @property
+    def shown(self) -> int:
+        """What the shop must show."""
+        return max(0, self.available - self.unheard - self.kept_back + self.promised)
+
+
+@dataclass(frozen=True, slots=True)
 class StockPlan:
     """What is to be written, and what a person must look at.
 
-    `too_large` are SKUs whose figure fits no column, `unclear` numbers that two goods share (blank: none at all),
-    `absent` counts what the ERP says nothing of, `guard` is a sentence that forbids the whole plan, or empty.
+    `reckonings` are by SKU, of all that the ERP speaks of. `too_large` are SKUs whose figure fits no column, `unclear`
+    numbers that two goods share (blank: none at all), `silent` those that the ERP says nothing of, `guard` a sentence
+    that forbids the whole plan, or empty.
     """
 
     changes: tuple[StockChange, ...]
     too_large: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
-    absent: int = 0
+    silent: tuple[str, ...] = ()
     guard: str = ""
+    reckonings: Mapping[str, Reckoning] = field(default_factory=dict)
+
+    @property
+    def short(self) -> dict[str, int]:
+        """SKU -> pieces that open orders were promised and that are not there."""
+        return {sku: one.short for sku, one in self.reckonings.items() if one.short}
 
 
 def stock_mode(use_storage: str | None, stock_dec_time: str | None, *, keep_stock: bool) -> StockMode:
@@ -97,15 +124,16 @@ def largest_number(column_type: str) -> int | None:
     return int(2**bits - 1 if "unsigned" in column_type.lower() else 2 ** (bits - 1) - 1)
 
 
-def shown_figure(mode: StockMode, available: int, unshipped: int, demand: Demand, safety: int = 0) -> int:
+def reckon(mode: StockMode, available: int, unshipped: int, demand: Demand, safety: int = 0) -> Reckoning:
     """What the shop must show of a SKU; `unshipped` is the shop's own count of what is ordered and not sent."""
     known = min(demand.known, unshipped)  # what staff shipped by hand a moment ago is not unsent any more
-    net = available - demand.unreported
+    unheard = demand.unreported
+    short = min(known, max(0, unheard - available))
     if mode is StockMode.AT_ORDER:
-        net -= unshipped - known
+        unheard += unshipped - known
         known = 0
-    free = net - min(safety, max(0, net))
-    return max(0, free + known)
+    kept_back = min(safety, max(0, available - unheard))
+    return Reckoning(available, unheard, kept_back, known, short)
 
 
 def plan_stock(
@@ -119,17 +147,14 @@ def plan_stock(
     unclear = tuple(sorted(sku for sku, count in times.items() if count > 1 or not sku))
     named = [line for line in lines if line.sku and times[line.sku] == 1]
     told = [line for line in named if line.sku in available]
-    wanted = [
-        (
-            line,
-            shown_figure(rules.mode, available[line.sku], line.unshipped, demand.get(line.sku, Demand()), rules.safety),
-        )
+    reckonings = {
+        line.sku: reckon(rules.mode, available[line.sku], line.unshipped, demand.get(line.sku, Demand()), rules.safety)
         for line in told
-    ]
+    }
     changes = [
         StockChange(line.sku, line.goods_id, line.product_id, line.number, after)
-        for line, after in wanted
-        if after != line.number
+        for line in told
+        if (after := reckonings[line.sku].shown) != line.number
     ]
     held = _beyond(lines, changes)
     kept = tuple(change for change in changes if change.sku not in held)
@@ -137,8 +162,9 @@ def plan_stock(
         changes=kept,
         too_large=tuple(sorted(held)),
         unclear=unclear,
-        absent=len(named) - len(told),
+        silent=tuple(sorted(line.sku for line in named if line.sku not in available)),
         guard=_guard(told, kept, rules),
+        reckonings=reckonings,
     )
 
 

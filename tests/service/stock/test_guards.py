@@ -10,14 +10,17 @@ from sqlalchemy import select
 
 from mappings.model import StockLine
 from sync.db.models import AuditRow
+from sync.services.poll_shop import poll_shop
 from tests.service.house import SHOP, House
 from tests.service.stock.hands import (
     change_goods,
     desk,
     erp,
     history,
+    plain_order,
     run,
     sell_out,
+    serve_only,
     shown,
     stock_up,
 )
@@ -97,12 +100,30 @@ def test_a_figure_too_large_for_the_shop_is_named_and_left_alone(
     assert (desk(house), shown(house)["SBX-TEA-100"]) == ([], 60_000)
 
 
+def test_a_shortage_of_what_was_promised_is_told_until_there_is_enough(house: House) -> None:
+    _, wanted = plain_order(house)
+    poll_shop(house.rt, SHOP)
+    serve_only(house, "erp.generic_rest")
+    (sku, pieces), *_ = wanted.items()
+    erp(house).stock.put(sku, pieces - 1)  # the ERP's people counted again
+    run(house)
+
+    (line,) = [one for one in desk(house) if one.code.startswith("stock.")]
+    assert (line.code, line.peer) == ("stock.oversold", SHOP)
+    assert f"{sku} (1 too few)" in line.message
+    assert shown(house)[sku] == pieces - 1, "what is there may be sent"
+
+    erp(house).stock.put(sku, pieces)
+    run(house)
+    assert [one.code for one in desk(house) if one.code.startswith("stock.")] == []
+
+
 def test_a_sku_that_the_erp_does_not_name_is_left_alone(house: House) -> None:
     erp(house).stock.remove("SBX-TEA-100")
     erp(house).stock.put("OTHER", 5)
     result = run(house)
 
-    assert (result.plan.changes, result.plan.absent, result.unknown) == ((), 1, 1)
+    assert (result.plan.changes, result.plan.silent, result.unsold) == ((), ("SBX-TEA-100",), ("OTHER",))
 
 
 def test_a_sku_that_a_full_answer_leaves_out_is_let_go(house: House) -> None:
@@ -112,5 +133,5 @@ def test_a_sku_that_a_full_answer_leaves_out_is_let_go(house: House) -> None:
     change_goods(house, 1, goods_number=77)
     assert shown(house)["SBX-TEA-100"] == 77
 
-    assert run(house, approved_by="li").plan.absent == 1
+    assert run(house, approved_by="li").plan.silent == ("SBX-TEA-100",)
     assert shown(house)["SBX-TEA-100"] == 77, "the old figure counts no more"

@@ -17,6 +17,7 @@ from sync.local.broker import CHOICES, NoBroker
 from sync.local.carriers import MIXED, NAMES
 from sync.local.erps import GENERIC
 from sync.local.erps import NAMES as ERPS
+from sync.local.plan import SAFETY, Plan
 from sync.local.run import Demo, DemoFailed
 from sync.local.verdict import Verdict
 from sync.settings import SettingsError
@@ -67,6 +68,19 @@ def _report(demo: Demo, verdict: Verdict, *, as_json: bool) -> None:
     demo.screen.say(
         f"{verdict.orders} orders, {verdict.lost} lost, {verdict.duplicates} duplicates, {verdict.stale} 物流异常, "
         f"in {demo.seconds:.0f} s."
+    )
+    demo.screen.say(_stock_line(verdict, demo.plan))
+
+
+def _stock_line(verdict: Verdict, plan: Plan) -> str:
+    stock = verdict.stock
+    if stock is None:
+        return f"Stock: {plan.erp} tells none here that the shop could show."
+    moved = stock["moved_most"]
+    return (
+        f"Stock: {stock['skus'] - stock['wrong']} of {stock['skus']} SKUs show in the shop what the ERP can sell, less "
+        f"{SAFETY} kept back. Of {moved['sku']} the ERP had {moved['erp_had']} and can still sell {moved['erp_has']}; "
+        f"the shop shows {moved['shop_shows']}."
     )
 
 

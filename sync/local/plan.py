@@ -15,10 +15,15 @@ from sync.local.broker import Broker, free_port
 from sync.local.carriers import NAMES, Carriers
 from sync.local.erps import GENERIC, ChosenErp
 from sync.local.supervisor import Child
+from sync.sandbox.erps import STOCKED
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = "sandbox_demo"
 """The demo's shop; a database whose orders are all of this shop is a demo's own."""
+
+SAFETY = 5
+"""Pieces of each SKU that the shop does not offer."""
+STOCK_EVERY_S = "5"
 
 _CARRIER = {
     "latency_ms": 20, "latency_jitter_ms": 60, "reset_before": 0.03, "server_error": 0.03, "too_many": 0.02,
@@ -53,7 +58,10 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One demo. `database_url` is ours, `shop_url` the sandbox shop's; everything else lies in `directory`."""
+    """One demo. `database_url` is ours, `shop_url` the sandbox shop's; everything else lies in `directory`.
+
+    `on_hand` pieces of each SKU lie in the ERP's warehouses before the first order.
+    """
 
     directory: Path
     broker: Broker
@@ -66,6 +74,7 @@ class Plan:
     carrier: str = "kdniao"
     switch_to: str = ""
     erp: str = GENERIC
+    on_hand: int = 0
     app_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     callback_token: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
     erp_token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
@@ -90,6 +99,11 @@ class Plan:
         return ChosenErp(self.erp, self.ports.erp, self.erp_token)
 
     @property
+    def shows_stock(self) -> bool:
+        """Whether the shop's figures follow this ERP's."""
+        return self.erp in STOCKED
+
+    @property
     def settings(self) -> dict[str, str]:
         """The ECSYNC_ variables of every process."""
         shop = f"ECSYNC_SHOP_{SHOP.upper()}"
@@ -104,6 +118,8 @@ class Plan:
             "ECSYNC_SHOPS": SHOP,
             f"{shop}_DSN": self.shop_url,
             f"{shop}_ENVIRONMENT": "sandbox",
+            f"{shop}_STOCK_INTERVAL_S": STOCK_EVERY_S if self.shows_stock else "0",
+            f"{shop}_STOCK_SAFETY": str(SAFETY),
             **self.carriers.settings,
             **self.chosen_erp.settings,
             # apprise puts `:name=value` into the notice: the sink's ledger then tells the two kinds apart
@@ -144,6 +160,7 @@ class Plan:
             "--clock": self.clock,
             "--seed": self.seed,
             "--stale-count": self.stale_count,
+            "--on-hand": self.on_hand,
             "--faults": json.dumps(FAULTS if self.has_faults else {}),
         }
         words = [word for name, value in options.items() for word in (name, str(value))]

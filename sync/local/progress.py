@@ -12,7 +12,7 @@ from typing import TextIO
 from sqlalchemy import and_, exists, func, or_, select
 
 from sync.clock import BusinessClock
-from sync.db.models import ExceptionRow, OrderRow, ShipmentRow, StepRow
+from sync.db.models import ExceptionRow, OrderRow, ShipmentRow, StepRow, StockChangeRow
 from sync.db.session import Database
 from sync.services.track import STALE
 
@@ -22,7 +22,10 @@ LINE_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Orders that have come so far. `ended`: nothing more will happen to them unless a person acts."""
+    """Orders that have come so far. `ended`: nothing more will happen to them unless a person acts.
+
+    `figures_set`: stock figures of the shop's that were set to the ERP's.
+    """
 
     taken_in: int = 0
     waybills: int = 0
@@ -33,10 +36,11 @@ class Progress:
     stale: int = 0
     with_person: int = 0
     ended: int = 0
+    figures_set: int = 0
 
 
 def read_progress(database: Database, shop: str) -> Progress:
-    """Count the shop's orders in one statement."""
+    """Count the shop's orders and figures."""
     owes = exists().where(StepRow.order_id == OrderRow.id, StepRow.state.in_(("owed", "running", "parked")))
     needs_person = exists().where(ExceptionRow.order_id == OrderRow.id, ExceptionRow.resolved_at.is_(None))
     is_stale = OrderRow.status == STALE
@@ -58,8 +62,10 @@ def read_progress(database: Database, shop: str) -> Progress:
         .join(ShipmentRow, ShipmentRow.order_id == OrderRow.id)
         .where(OrderRow.shop == shop)
     )
+    figures = select(func.count()).select_from(StockChangeRow).where(StockChangeRow.shop == shop)
     with database.reading() as session:
-        return Progress(*(int(count) for count in session.execute(wanted).one()))
+        counted = session.execute(wanted).one()
+        return Progress(*(int(count) for count in counted), figures_set=session.execute(figures).scalar_one())
 
 
 class Screen:
@@ -123,7 +129,8 @@ def draw_block(progress: Progress, orders: int, seconds: float, clock: BusinessC
     now = f"{clock.now():%Y-%m-%d %H:%M} UTC, {clock.speed:g} times as fast"
     room = shutil.get_terminal_size().columns - 42
     lines = [f"  {_pad(name, 24)}{count:>5}/{orders}  {_bar(count, orders, min(BAR, room))}" for name, count in rows]
-    return ["", *lines, f"  {seconds:.0f} s; business time {now}"]
+    stock = f"  {_pad('库存 figures set', 24)}{progress.figures_set:>5}"
+    return ["", *lines, stock, f"  {seconds:.0f} s; business time {now}"]
 
 
 def draw_line(progress: Progress, orders: int, seconds: float) -> str:
@@ -131,7 +138,8 @@ def draw_line(progress: Progress, orders: int, seconds: float) -> str:
     return (
         f"{seconds:5.0f} s  of {orders}: paid {progress.taken_in}, waybills {progress.waybills}, ERP {progress.erp}, "
         f"picked up {progress.picked_up}, delivered {progress.delivered}, returned {progress.returned}, "
-        f"物流异常 {progress.stale}, with a person {progress.with_person}, ended {progress.ended}"
+        f"物流异常 {progress.stale}, with a person {progress.with_person}, ended {progress.ended}, "
+        f"stock figures {progress.figures_set}"
     )
 
 

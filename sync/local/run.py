@@ -29,6 +29,7 @@ from sync.exceptions import list_open
 from sync.local.broker import choose_broker, free_port, wait_until_answering
 from sync.local.plan import ROOT, SHOP, Plan, Ports
 from sync.local.progress import Progress, Screen, read_progress, table
+from sync.local.stock import enough_for, gather_stock
 from sync.local.supervisor import Output, Supervisor
 from sync.local.verdict import Evidence, Verdict, judge
 from sync.metrics import Counters
@@ -126,6 +127,7 @@ class Demo:
             carrier=self.options.carrier,
             switch_to=self.options.switch_to,
             erp=self.options.erp,
+            on_hand=enough_for(self.options.orders),
         )
 
     def _prepare_database(self) -> None:
@@ -250,6 +252,7 @@ class Demo:
     def _gather_evidence(self) -> Evidence:
         with self._runtime() as rt:
             account = reconcile_shop(rt, rt.settings.shops[0].key)
+            stock = gather_stock(rt, self.shop, self.plan.on_hand) if self.plan.shows_stock else None
             with rt.database.reading() as session:
                 statuses = {
                     row.order_sn: row.status for row in session.execute(select(OrderRow.order_sn, OrderRow.status))
@@ -264,6 +267,7 @@ class Demo:
             open_exceptions=open_exceptions,
             conservation=account.difference,
             stale_count=self._expected_stale(peers),
+            stock=stock,
         )
 
     def _expected_stale(self, peers: dict[str, Any]) -> int:

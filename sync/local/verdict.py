@@ -10,7 +10,7 @@ from typing import Any
 from mappings.shops.ecshop.status import ShippingStatus
 from sync.exceptions import OpenException
 from sync.sandbox.journeys import JourneyKind
-from sync.sandbox.shop import LedgerOrder
+from sync.sandbox.shop import LedgerOrder, LedgerStock
 from sync.services.track import STALE
 
 SHIPPED = (ShippingStatus.SHIPPED, ShippingStatus.RECEIVED)
@@ -27,6 +27,30 @@ class Evidence:
     open_exceptions: Sequence[OpenException]
     conservation: int
     stale_count: int
+    stock: StockEvidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StockEvidence:
+    """What the shop shows of each SKU and what it has sent; `erp` is what the ERP said last that it can sell.
+
+    `on_hand` lay in the ERP before the first order, `kept_back` is never offered; `figures_set` counts what was set.
+    """
+
+    shop: Mapping[str, LedgerStock]
+    erp: Mapping[str, int]
+    on_hand: int
+    kept_back: int
+    figures_set: int
+
+    def expected(self, sku: str) -> int:
+        """Each piece that was ever ordered left the figure once: when its parcel went."""
+        return self.on_hand - self.shop[sku].sent - self.kept_back
+
+    @property
+    def wrong(self) -> list[str]:
+        """SKUs of which the shop shows something else."""
+        return [sku for sku, stock in sorted(self.shop.items()) if stock.shown != self.expected(sku)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +81,7 @@ class Verdict:
     unexpected_exceptions: int
     conservation: int
     problems: tuple[str, ...]
+    stock: dict[str, Any] | None = None
 
     def numbers(self) -> dict[str, Any]:
         """All but the sentences, ready for JSON."""
@@ -124,6 +149,7 @@ def judge(evidence: Evidence) -> Verdict:
         problems.append(f"{stale} pickups are overdue, expected {evidence.stale_count}")
     if evidence.conservation:
         problems.append(f"conservation: {evidence.conservation} paid orders are nowhere")
+    problems += _stock_problems(evidence.stock)
     return Verdict(
         orders=len(fates),
         by_status=dict(sorted(Counter(fate.status for fate in fates).items())),
@@ -136,7 +162,27 @@ def judge(evidence: Evidence) -> Verdict:
         unexpected_exceptions=len(unexpected),
         conservation=evidence.conservation,
         problems=tuple(problems),
+        stock=_stock_numbers(evidence.stock),
     )
+
+
+def _stock_problems(stock: StockEvidence | None) -> list[str]:
+    wrong = stock.wrong if stock else []
+    return [
+        f"stock of {sku}: the shop shows {stock.shop[sku].shown}, it should be {stock.expected(sku)}"
+        for sku in wrong
+        if stock
+    ]
+
+
+def _stock_numbers(stock: StockEvidence | None) -> dict[str, Any] | None:
+    """In numbers, with the SKU that moved most."""
+    if stock is None:
+        return None
+    sku = max(sorted(stock.shop), key=lambda one: stock.shop[one].sent)
+    moved = {"sku": sku, "erp_had": stock.on_hand, "erp_has": stock.erp.get(sku), "shop_shows": stock.shop[sku].shown}
+    counts = {"skus": len(stock.shop), "wrong": len(stock.wrong), "figures_set": stock.figures_set}
+    return {**counts, "moved_most": moved}
 
 
 def _fates(evidence: Evidence) -> Iterable[Fate]:

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--erp", default=default.erp, help=f"which one: {', '.join(ERPS)}")
     parser.add_argument("--erp-token", default=default.erp_token, help="its secret, whatever it calls that")
     parser.add_argument("--unknown-skus", default="", help="comma-separated SKUs that the ERP refuses")
+    parser.add_argument("--on-hand", type=int, default=0, help="pieces of each SKU that lie in the ERP's warehouses")
     parser.add_argument("--stale-count", type=int, default=0, help="waybills that are never picked up")
     parser.add_argument("--late-count", type=int, default=0, help="waybills picked up after more than 50 hours")
     parser.add_argument("--pickup-pushes", action="store_true", help="push 103 as well at pickup")
@@ -82,6 +83,7 @@ def _settings(given: argparse.Namespace) -> SandboxSettings:
         erp=given.erp,
         erp_token=given.erp_token,
         unknown_skus=frozenset(filter(None, given.unknown_skus.split(","))),
+        on_hand=given.on_hand,
         mix=JourneyMix(stale_count=given.stale_count, late_count=given.late_count),
         sends_pickups=given.pickup_pushes,
         faults=given.faults,

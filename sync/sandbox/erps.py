@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sync.clock import BusinessClock
 from sync.sandbox.erp import SandboxErp
@@ -14,6 +15,7 @@ from sync.sandbox.ledger import Ledger
 from sync.sandbox.peer import Peer
 from sync.sandbox.sap import SandboxSap
 from sync.sandbox.sap_pi import SandboxSapPi
+from sync.sandbox.shop_data import sold_skus
 from sync.sandbox.shopex_oms import SandboxShopexOms
 from sync.sandbox.wangdiantong import SandboxWangdiantong
 
@@ -26,7 +28,10 @@ KINGDEE_APP_ID = "123456_aW52ZW50ZWQtc2VjcmV0LWJ5dGVzLTI0"
 
 @dataclass(frozen=True, slots=True)
 class ErpWish:
-    """What every ERP is told at start; `user` is for those that know users. SKUs in `unknown_skus` are refused."""
+    """What every ERP is told at start; `user` is for those that know users. SKUs in `unknown_skus` are refused.
+
+    `on_hand` pieces of all that the sandbox shop sells lie in the ERP's warehouses; 0: what it has by itself.
+    """
 
     ledger: Ledger
     injector: FaultInjector
@@ -34,6 +39,7 @@ class ErpWish:
     secret: str
     user: str
     unknown_skus: frozenset[str]
+    on_hand: int = 0
 
 
 def _generic(wish: ErpWish) -> Peer:
@@ -89,8 +95,27 @@ _ERPS: Mapping[str, Callable[[ErpWish], Peer]] = {
 NAMES = tuple(_ERPS)
 
 
+def _put_in_two_warehouses(erp: Any, sku: str, pieces: int) -> None:
+    erp.stock.put(sku, pieces - pieces // 4, "N1")
+    erp.stock.put(sku, pieces // 4, "S1")
+
+
+_PUTTING: Mapping[str, Callable[[Any, str, int], None]] = {
+    GENERIC: _put_in_two_warehouses,
+    "shopex_oms": lambda erp, sku, pieces: erp.put(sku, pieces),
+    "jushuitan": lambda erp, sku, pieces: erp.shelves.put(sku, pieces),
+    "wangdiantong": lambda erp, sku, pieces: erp.shelves.put(sku, pieces),
+}
+STOCKED = tuple(_PUTTING)
+"""Those that tell what can be sold of all that lies there; the others tell no stock, or what was never posted out."""
+
+
 def build_erp(name: str, wish: ErpWish) -> Peer:
     """The ERP that goes by its connector's name; raises ValueError for one that is not imitated."""
     if name not in _ERPS:
         raise ValueError(f"no ERP is called {name!r}; known are {', '.join(NAMES)}")
-    return _ERPS[name](wish)
+    erp = _ERPS[name](wish)
+    if wish.on_hand and name in _PUTTING:
+        for sku in sold_skus():
+            _PUTTING[name](erp, sku, wish.on_hand)
+    return erp

@@ -38,7 +38,8 @@ GATEWAY_PATH = "/kdniaosandbox/gateway/exterfaceInvoke.json"
 class SandboxSettings:
     """Everything the peers can be told at start; ports 0 are chosen by the system, credentials are sandbox ones.
 
-    `carrier` is KDNiao, `erp` one of `sync.sandbox.erps`, and `erp_token` its secret. `faults` has the sections
+    `carrier` is KDNiao, `erp` one of `sync.sandbox.erps`, `erp_token` its secret, and `on_hand` how many pieces of each
+    SKU lie there. `faults` has the sections
     `carrier`, `sf`, `kuaidi100`, `erp`, `notices` (fields of `Faults`) and `push` (fields of `PushFaults`). Kuaidi100
     is told with every waybill where to push.
     """
@@ -64,6 +65,7 @@ class SandboxSettings:
     erp_token: str = "sandbox-erp-token"  # noqa: S105 - opens nothing but the sandbox
     erp_user: str = "ecsync"
     unknown_skus: frozenset[str] = frozenset()
+    on_hand: int = 0
     mix: JourneyMix = field(default_factory=JourneyMix)
     push_tries: int = 6
     push_backoff_s: float = 0.5
@@ -275,6 +277,7 @@ def _build_erp(settings: SandboxSettings, ledger: Ledger) -> Peer:
         secret=settings.erp_token,
         user=settings.erp_user,
         unknown_skus=settings.unknown_skus,
+        on_hand=settings.on_hand,
     )
     return build_erp(settings.erp, wish)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, insert, select,
 from sqlalchemy.pool import NullPool
 
 from mappings.shops.ecshop.rows import split_numbers
-from mappings.shops.ecshop.status import OrderStatus, PayStatus
+from mappings.shops.ecshop.status import NoteStatus, OrderStatus, PayStatus
 from mappings.shops.ecshop.times import to_stored
 from sync.sandbox.shop_data import BRANDS, CARRIED, CONFIG, GOODS, MEMBERS, PACKAGES, PAYMENTS, PROVINCES, SHIPPING
 from sync.sandbox.shop_seed import SeededOrder, seed_orders
@@ -27,12 +27,14 @@ __all__ = [
     "LedgerAction",
     "LedgerNote",
     "LedgerOrder",
+    "LedgerStock",
     "SeededOrder",
     "cancel_order",
     "create_shop",
     "load_fixture",
     "open_shop",
     "read_ledger",
+    "read_stock_ledger",
     "seed_orders",
 ]
 
@@ -273,6 +275,36 @@ def read_ledger(engine: Engine, *, prefix: str = "ecs_") -> dict[str, LedgerOrde
         )
         for order in orders
     }
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStock:
+    """What the shop shows of a SKU, and how many pieces its shipped delivery notes hold."""
+
+    shown: int
+    sent: int
+
+
+def read_stock_ledger(engine: Engine, *, prefix: str = "ecs_") -> dict[str, LedgerStock]:
+    """Every SKU that has a figure, straight from the shop's tables."""
+    tables = ecshop_tables(prefix)
+    goods, note, item = tables.goods.c, tables.delivery_order.c, tables.delivery_goods.c
+    sent: Counter[tuple[int, int]] = Counter()
+    with engine.connect() as connection:
+        shipped = select(item.goods_id, item.product_id, item.send_number).where(
+            item.delivery_id == note.delivery_id, note.status == NoteStatus.SHIPPED
+        )
+        for goods_id, product_id, pieces in connection.execute(shipped):
+            sent[goods_id, product_id or 0] += pieces
+        shown = {
+            (row.goods_id, row.product_id): (row.product_sn, row.product_number)
+            for row in connection.execute(select(tables.products))
+        }
+        with_products = {goods_id for goods_id, _ in shown}
+        kept = (goods.is_real == 1, goods.is_delete == 0, goods.goods_id.not_in(with_products))
+        for row in connection.execute(select(tables.goods).where(*kept)):
+            shown[row.goods_id, 0] = (row.goods_sn, row.goods_number)
+    return {sku: LedgerStock(number, sent[key]) for key, (sku, number) in shown.items()}
 
 
 def _by(connection: Connection, table: Table, key: str) -> dict[int, list[Mapping[str, Any]]]:

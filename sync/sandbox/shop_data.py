@@ -71,6 +71,15 @@ GOODS = (
     Goods(9, "SBX-CARD", "示例充值卡", 5000, 0, is_real=False),
     Goods(10, "SBX-NOWEIGHT", "示例无重量商品", 3300, 0, is_sold=False),
 )
+
+
+def sold_skus() -> list[str]:
+    """What has a stock figure: products where goods have some, else the goods; no virtual ones."""
+    sold = [goods for goods in GOODS if goods.is_real and goods.is_sold]
+    variants = [f"{goods.sn}-{number}" for goods in sold for number, _ in enumerate(goods.variants, start=1)]
+    return sorted([*variants, *(goods.sn for goods in sold if not goods.variants)])
+
+
 PACKAGES: dict[int, tuple[str, int, tuple[tuple[int, int, int], ...]]] = {
     5: ("示例下午茶礼包", 15800, ((1, 0, 1), (2, 1, 2), (7, 0, 1))),
 }

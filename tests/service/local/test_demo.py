@@ -67,12 +67,16 @@ def test_a_headless_demo_brings_every_order_to_its_end_and_says_so_in_one_line(r
     [line] = said.splitlines()
     summary: dict[str, Any] = json.loads(line)
     seconds, by_status = summary.pop("seconds"), summary.pop("by_status")
-    notices = summary.pop("notices")
+    notices, stock = summary.pop("notices"), summary.pop("stock")
     assert 0 < seconds < LIMIT_S
     assert by_status.pop("stale_pickup") == 1
     assert set(by_status) <= {"delivered", "returned"}
     assert sum(by_status.values()) == 6
     assert notices == {"review": by_status["delivered"], "service": 1}
+    assert (stock["skus"], stock["wrong"]) == (13, 0)
+    assert stock["moved_most"]["erp_has"] < stock["moved_most"]["erp_had"] == 635, "orders have reserved some"
+    assert stock["figures_set"] >= 13, "the ERP had fewer of each than the shop showed"
+    assert "13 of 13 SKUs" in told
     assert summary == {
         "orders": 7,
         "lost": 0,

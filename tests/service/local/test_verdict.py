@@ -8,8 +8,8 @@ import pytest
 from mappings.shops.ecshop.status import ShippingStatus
 from sync.clock import utc_now
 from sync.exceptions import OpenException
-from sync.local.verdict import Evidence, Range, judge
-from sync.sandbox.shop import LedgerNote, LedgerOrder
+from sync.local.verdict import Evidence, Range, StockEvidence, judge
+from sync.sandbox.shop import LedgerNote, LedgerOrder, LedgerStock
 
 DELIVERED, OVERDUE, RETURNED = "2026112200001", "2026112200002", "2026112200003"
 JOURNEYS = {DELIVERED: "normal", OVERDUE: "never_picked_up", RETURNED: "returned"}
@@ -65,6 +65,7 @@ def test_orders_at_their_expected_ends_raise_no_problem() -> None:
         "stale": 1,
         "unexpected_exceptions": 0,
         "conservation": 0,
+        "stock": None,
     }
 
 
@@ -162,3 +163,19 @@ def test_a_paid_order_that_is_nowhere_is_a_problem() -> None:
     verdict = judge(replace(evidence(), conservation=1))
     assert verdict.conservation == 1
     assert verdict.problems
+
+
+@pytest.mark.parametrize(("shown", "wrong"), [(585, 0), (590, 1), (575, 1)])
+def test_a_shop_whose_figure_does_not_follow_the_erp_is_a_problem(shown: int, wrong: int) -> None:
+    """Of 600 in the ERP 10 were sent and 5 are kept back; neither a reservation nor a parcel counts twice."""
+    shop = {"A": LedgerStock(shown, sent=10), "B": LedgerStock(595, sent=0)}
+    stock = StockEvidence(shop, {"A": 588, "B": 600}, 600, 5, figures_set=2)
+    verdict = judge(replace(evidence(), stock=stock))
+
+    assert verdict.numbers()["stock"] == {
+        "skus": 2,
+        "wrong": wrong,
+        "figures_set": 2,
+        "moved_most": {"sku": "A", "erp_had": 600, "erp_has": 588, "shop_shows": shown},
+    }
+    assert [f"stock of A: the shop shows {shown}, it should be 585"] * wrong == list(verdict.problems)

@@ -18,6 +18,7 @@ from sync.db import overview
 from sync.db.overview import Account, Calls, Cohort, Need, NewestOrder, ParcelGroup, StepGroup
 from sync.runtime import Runtime
 from sync.settings import PeerSettings
+from sync.settings_stock import StockSettings
 from sync.switchboard import Switch
 from sync.web.words import Cause, explain
 
@@ -26,7 +27,7 @@ HEARTBEAT_LIMIT_S = 120
 """The heartbeat is due every few seconds; older than this, workers stand still."""
 
 LATE_POLLS = 5
-"""A shop whose last poll is older than so many intervals needs a look."""
+"""A shop whose last poll, or run of stock, is older than so many intervals needs a look."""
 
 _TONES = {"bad": 0, "warn": 1, "hold": 2}
 _UNDER_WAY = {"owed", "running"}
@@ -62,14 +63,34 @@ class PeerLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ShopStock:
+    """How a shop's figures follow an ERP's: None for an unnamed one, seconds since the last run that was let through.
+
+    `is_with_person`: something of it lies on the desk.
+    """
+
+    erp: PeerSettings | None
+    settings: StockSettings
+    age_s: float | None
+    is_late: bool
+    is_with_person: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShopLine:
-    """A shop: seconds since its last poll, whether that is late, and its account."""
+    """A shop: seconds since its last poll, whether that is late, its account, where its orders go, and its stock.
+
+    `erps_setting` is the variable that names these ERPs; empty where all get its orders.
+    """
 
     name: str
     poll_s: float | None
     is_late: bool
     account: Account | None
     checked_s: float
+    erps: tuple[PeerSettings, ...]
+    erps_setting: str
+    stock: ShopStock
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +129,7 @@ def read_board(rt: Runtime) -> Board:
             switches=tuple(rt.switchboard.read(session).switches.values()),
             peers=_peers(rt, session, now),
             backlog={peer: ages for peer, ages in overview.group_backlog(session, now).items() if sum(ages)},
-            shops=_shops(rt, session, now),
+            shops=_shops(rt, session, now, needs),
             orders=tuple(overview.list_newest(session)),
         )
 
@@ -218,8 +239,9 @@ def _peers(rt: Runtime, session: Session, now: datetime) -> tuple[PeerLine, ...]
     return tuple(PeerLine(peer, doors.get(peer.key, "on"), by_peer.get(peer.key, ())) for peer in order)
 
 
-def _shops(rt: Runtime, session: Session, now: datetime) -> tuple[ShopLine, ...]:
+def _shops(rt: Runtime, session: Session, now: datetime, needs: list[Need]) -> tuple[ShopLine, ...]:
     polls, accounts = overview.read_polls(session), overview.read_accounts(session)
+    stock_runs = overview.read_stock_runs(session)
     limit_s = LATE_POLLS * rt.settings.poll_interval_s
     lines = []
     for shop in rt.settings.shops:
@@ -227,5 +249,15 @@ def _shops(rt: Runtime, session: Session, now: datetime) -> tuple[ShopLine, ...]
         poll_s = _seconds(now, polls[shop.key]) if shop.key in polls else None
         is_late = poll_s is not None and poll_s > limit_s
         checked_s = _seconds(now, account.at) if account else 0.0
-        lines.append(ShopLine(shop.name, poll_s, is_late, account, checked_s))
+        erps, setting = rt.settings.erps_of(shop), f"ECSYNC_SHOP_{shop.name.upper()}_ERPS" if shop.erps else ""
+        stock = _stock(rt, shop, now, stock_runs.get(shop.key), needs)
+        lines.append(ShopLine(shop.name, poll_s, is_late, account, checked_s, erps, setting, stock))
     return tuple(lines)
+
+
+def _stock(rt: Runtime, shop: PeerSettings, now: datetime, at: datetime | None, needs: list[Need]) -> ShopStock:
+    age_s, every_s = _seconds(now, at) if at else None, shop.stock.interval_s
+    is_late = age_s is not None and every_s > 0 and age_s > LATE_POLLS * every_s
+    codes = [need.code for need in needs if need.peer == shop.key]
+    is_with_person = any(code.startswith("stock.") or ".stock." in code for code in codes)
+    return ShopStock(rt.settings.stock_erp(shop), shop.stock, age_s, is_late, is_with_person)

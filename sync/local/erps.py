@@ -119,6 +119,7 @@ def _kingdee(url: str, secret: str) -> dict[str, str]:
         "ACCT_ID": "acct",
         "USER": "ecsync",
         "CUSTOMER": "C-ECSHOP",
+        "FREIGHT_SKU": "FREIGHT",
         "CANCEL": "void",
     }
 

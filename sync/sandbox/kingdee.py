@@ -19,6 +19,7 @@ from sync.sandbox.kingdee_rules import (
     check_headers,
     done,
     find_problem,
+    read_numbers,
     refusal_answer,
 )
 from sync.sandbox.peer import Ask, Peer, json_response
@@ -26,6 +27,7 @@ from sync.sandbox.peer import Ask, Peer, json_response
 _VERB = re.compile(r".*/Kingdee\.BOS\.WebApi\.ServicesStub\.DynamicFormService\.(\w+)\.common\.kdsvc")
 _MOVES = {"Submit": ("AD", "B"), "Audit": ("B", "C"), "UnAudit": ("C", "D")}
 """Verb -> the states that it takes an order from, and the one that it leaves it in."""
+_MASTERS = {"BD_MATERIAL": "check_skus", "BD_Customer": "check_customer"}
 _OPERATIONS = {
     "Save": "create_order",
     "Submit": "submit_order",
@@ -52,7 +54,8 @@ class KingdeeOrder:
 class SandboxKingdee(Peer):
     """`app_id`, `app_secret`, `acct_id`, `user`, `lcid` and `org` are what calls must be signed with.
 
-    Materials in `unknown_skus` are refused. `stock` maps material and warehouse to what lies there.
+    Materials in `unknown_skus` are not there, nor are customers but `customers`. `stock` maps material and warehouse to
+    what lies there.
     """
 
     app_id: str = ""
@@ -62,6 +65,7 @@ class SandboxKingdee(Peer):
     lcid: int = 2052
     org: str = "100"
     unknown_skus: frozenset[str] = frozenset()
+    customers: frozenset[str] = frozenset({"C-ECSHOP"})
     stock: dict[tuple[str, str], float] = field(default_factory=dict)
     name: ClassVar[str] = "erp"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -95,11 +99,21 @@ class SandboxKingdee(Peer):
         with self._lock:
             return self._orders[number].state
 
+    def total_fen_of(self, number: str) -> int:
+        """What the order is worth to Kingdee."""
+        with self._lock:
+            entries = self._orders[number].model["FSaleOrderEntry"]
+        return sum(round(100 * (one["FQty"] * one["FTaxPrice"] - one.get("FDiscount", 0))) for one in entries)
+
     def _understand_query(self, request: Request, asked: Mapping[str, Any]) -> Ask:
-        if asked.get("FormId") == "STK_Inventory":
+        form = str(asked.get("FormId"))
+        if form == "STK_Inventory":
             return Ask(
                 "read_stock", "", self._guarded(request, lambda: _rows(asked, self._stock_rows()), is_query=True)
             )
+        if form in _MASTERS:
+            masters = self._guarded(request, lambda: _rows(asked, self._master_rows(form, asked)), is_query=True)
+            return Ask(_MASTERS[form], "", masters)
         wanted = re.fullmatch(r"FBillNo = '((?:[^']|'')*)'", str(asked.get("FilterString")))
         key = wanted[1].replace("''", "'") if wanted else ""
         return Ask("find_order", key, self._guarded(request, lambda: self._find(asked, key), is_query=True))
@@ -139,7 +153,7 @@ class SandboxKingdee(Peer):
         return done(number, "cancelled")
 
     def _save(self, number: str, data: Mapping[str, Any]) -> Response:
-        problem = find_problem(data, self.unknown_skus)
+        problem = find_problem(data, self._knows)
         if problem:
             raise problem
         if number in self._orders:
@@ -160,6 +174,14 @@ class SandboxKingdee(Peer):
             raise Refusal(NO_SUCH_VALUE, "字段不存在")
         order = self._orders.get(number)
         return _rows(asked, [order.row()] if order else [])
+
+    def _knows(self, form: str, number: str) -> bool:
+        return number in self.customers if form == "BD_Customer" else number not in self.unknown_skus
+
+    def _master_rows(self, form: str, asked: Mapping[str, Any]) -> list[list[Any]]:
+        """Those of the numbers asked for that are there."""
+        numbers = read_numbers(asked)
+        return [[place, number] for place, number in enumerate(numbers, 1) if self._knows(form, number)]
 
     def _stock_rows(self) -> list[list[Any]]:
         return [[f"{sku}/{place}", sku, place, pieces] for (sku, place), pieces in sorted(self.stock.items())]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -70,28 +71,44 @@ def check_headers(request: Request, app_id: str, app_secret: str, app_data: str,
         raise Refusal(AUTH, _SESSION_LOST)
 
 
-def find_problem(data: Mapping[str, Any], unknown_skus: frozenset[str]) -> Refusal | None:
-    """The first thing wrong with an order to save."""
+def read_numbers(asked: Mapping[str, Any]) -> list[str]:
+    """The numbers that a query for base data names, of which it wants what is audited and not disabled."""
+    keys, where = str(asked.get("FieldKeys")), str(asked.get("FilterString"))
+    named = re.fullmatch(r"FNumber in \((.+)\) and FDocumentStatus = 'C' and FForbidStatus = 'A'", where)
+    if named is None or keys not in ("FMATERIALID,FNumber", "FCUSTID,FNumber"):
+        raise Refusal(NO_SUCH_VALUE, "字段不存在")
+    return [number.replace("''", "'") for number in re.findall(r"'((?:[^']|'')*)'", named[1])]
+
+
+Knows = Callable[[str, str], bool]
+"""Whether there is base data of a form under a number."""
+
+
+def find_problem(data: Mapping[str, Any], knows: Knows) -> Refusal | None:
+    """The first thing wrong with an order to save; a number that is not there counts as none given."""
     model = data.get("Model") or {}
     for name in ("FBillTypeID", "FSaleOrgId", "FCustId"):
-        if not _number(model.get(name)):
+        if not _number(model.get(name)) or (name == "FCustId" and not knows("BD_Customer", _number(model[name]))):
             return Refusal(BUSINESS, f"字段“{name}”是必填项", name)
     if not model.get("FBillNo") or not _is_date(model.get("FDate")):
         return Refusal(BUSINESS, "单据编号、日期是必填项", "FBillNo")
     entries = model.get("FSaleOrderEntry")
     if not isinstance(entries, list) or not entries:
         return Refusal(BUSINESS, "分录不能为空", "FSaleOrderEntry")
-    return next((problem for entry in entries if (problem := _entry_problem(entry, unknown_skus))), None)
+    return next((problem for entry in entries if (problem := _entry_problem(entry, knows))), None)
 
 
-def _entry_problem(entry: Mapping[str, Any], unknown_skus: frozenset[str]) -> Refusal | None:
+def _entry_problem(entry: Mapping[str, Any], knows: Knows) -> Refusal | None:
     sku = _number(entry.get("FMaterialId"))
-    if not sku or sku in unknown_skus:
-        return Refusal(NO_SUCH_VALUE, f"物料编码 {sku} 不存在", "FMaterialId")
+    if not sku or not knows("BD_MATERIAL", sku):
+        return Refusal(BUSINESS, "字段“物料编码”是必填项", "FMaterialId")
     if not _number(entry.get("FUnitID")) or not _is_date(entry.get("FDeliveryDate")):
         return Refusal(BUSINESS, "销售单位、要货日期是必填项", "FUnitID")
     if not _is_amount(entry.get("FQty")) or entry["FQty"] <= 0 or not _is_amount(entry.get("FTaxPrice")):
         return Refusal(BUSINESS, "数量、单价必须是数字", "FQty")
+    discount = entry.get("FDiscount", 0)
+    if not _is_amount(discount) or not 0 <= discount <= round(entry["FQty"] * entry["FTaxPrice"], 2):
+        return Refusal(BUSINESS, "折扣额不能大于金额", "FDiscount")
     return None
 
 

@@ -9,8 +9,10 @@ from typing import ClassVar
 
 from mappings.connector import Config, Spec
 from mappings.erps.kingdee.explain import explain_save
-from mappings.erps.kingdee.order import FORM, write_save
-from mappings.erps.kingdee.service import Service, number_of, quoted, read_rows, read_status
+from mappings.erps.kingdee.masters import check_customer, check_materials
+from mappings.erps.kingdee.order import AREA as CREATE
+from mappings.erps.kingdee.order import FORM, lines_of, write_save
+from mappings.erps.kingdee.service import Service, number_of, quoted, read_status
 from mappings.erps.kingdee.settings import SETTINGS, KingdeeSettings
 from mappings.erps.kingdee.signing import Signer
 from mappings.erps.kingdee.stock import read_figures
@@ -19,7 +21,7 @@ from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange
 
-CREATE, CONFIRM, CANCEL = "kingdee.order", "kingdee.confirm", "kingdee.cancel"
+CONFIRM, CANCEL = "kingdee.confirm", "kingdee.cancel"
 
 _GONE = "Kingdee has no order of this number any more: look there whether somebody deleted it, then resolve"
 _BY_HAND = "CANCEL is by_hand: void the order in Kingdee, then resolve; or set CANCEL to void and retry"
@@ -59,8 +61,15 @@ class KingdeeErp:
         return (yield from self._find_bill(external_ref, CREATE))
 
     def create(self, order: ErpOrder) -> Exchange[ErpDocument]:
-        """Save the order; a refusal is followed by a look whether it is there. Raises any PeerError."""
-        reply = yield self._service.call("create_order", "Save", write_save(order, self._settings))
+        """Save the order once its numbers are known there; a refusal is followed by a look whether it is there.
+
+        Raises any PeerError.
+        """
+        save = write_save(order, self._settings)
+        if self._settings.check_numbers:
+            yield from check_materials(self._service, (line.sku for line in lines_of(order, self._settings)))
+            yield from check_customer(self._service, self._settings.customer)
+        reply = yield self._service.call("create_order", "Save", save)
         try:
             status = read_status(reply, CREATE)
         except PermanentError:
@@ -110,16 +119,15 @@ class KingdeeErp:
     def _find_bill(self, external_ref: str, area: str) -> Exchange[Bill | None]:
         fields = ("FBillNo", "FDocumentStatus", "FCancelStatus")
         where = f"{self._settings.number_field} = {quoted(external_ref)}"
-        reply = yield self._service.query("find_order", FORM, fields, where)
-        found = {tuple(str(value) for value in row) for row in read_rows(reply, area, len(fields))}
-        if len(found) > 1:
+        rows = yield from self._service.read("find_order", area, FORM, fields, where)
+        if len(rows) > 1:
             raise PermanentError(
                 f"{area}.found_twice",
                 "Kingdee holds this order more than once: void the surplus there",
-                peer_text=", ".join(sorted(number for number, _, _ in found)),
+                peer_text=", ".join(sorted(str(number) for number, _, _ in rows)),
             )
-        for number, state, cancelled in found:
-            return Bill(number, external_ref, adopted=True, state=state, is_void=cancelled == "B")
+        for number, state, cancelled in rows:
+            return Bill(str(number), external_ref, adopted=True, state=str(state), is_void=cancelled == "B")
         return None
 
     def _do(self, operation: str, verb: str, bill: Bill, area: str, **more: str) -> Exchange[None]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
+from mappings.bill import make_bill
+from mappings.bill_lines import BillLine, freight_lines, goods_lines
 from mappings.erps.kingdee.settings import KingdeeSettings
-from mappings.errors import PermanentError
-from mappings.model import ErpOrder
+from mappings.model import ErpOrder, Order
 
-FORM = "SAL_SaleOrder"
+AREA, FORM = "kingdee.order", "SAL_SaleOrder"
 
 
 def write_save(order: ErpOrder, settings: KingdeeSettings) -> dict[str, Any]:
-    """What Save is told. Raises PermanentError for a line without SKU, before anything is sent.
+    """What Save is told: everything that was bought, in whatever parcels it leaves; the lines add up to the total.
 
-    Dates are those of the shop's zone, as `YYYY-MM-DD`; amounts are yuan as numbers, exact to the fen.
+    Dates are those of the shop's zone, as `YYYY-MM-DD`; amounts are yuan as numbers, exact to the fen. Raises
+    PermanentError for an order whose lines or sums are incomplete, before anything is sent.
     """
-    day = datetime.strptime(order.order_date, "%Y%m%d").date()  # noqa: DTZ007 - a date, no moment
+    lines = lines_of(order, settings)
+    day = date.fromisoformat(order.order_date)
+    due = (day + timedelta(days=settings.delivery_days)).isoformat()
     model = {
         "FID": 0,
         "FBillTypeID": {"FNumber": settings.bill_type},
@@ -25,35 +29,32 @@ def write_save(order: ErpOrder, settings: KingdeeSettings) -> dict[str, Any]:
         "FDate": day.isoformat(),
         "FSaleOrgId": {"FNumber": settings.sale_org},
         "FCustId": {"FNumber": settings.customer},
-        "FNote": _note(order, settings),
+        "FNote": _note(order.order, settings),
         "FSaleOrderFinance": {"FSettleCurrId": {"FNumber": settings.currency}},
-        "FSaleOrderEntry": [_entry(*line, day, settings) for line in _lines(order, settings)],
+        "FSaleOrderEntry": [_entry(line, settings) | {"FDeliveryDate": due} for line in lines],
     }
     return {"formid": FORM, "data": {"NeedReturnFields": ["FBillNo"], "IsDeleteEntry": "true", "Model": model}}
 
 
-def _lines(order: ErpOrder, settings: KingdeeSettings) -> list[tuple[str, int, int]]:
-    """SKU, pieces and price in fen; the shipping fee is a line where a material stands for it."""
-    lines = [(line.sku, line.quantity, line.price_fen) for line in order.order.lines]
-    if not lines or any(not sku.strip() for sku, _, _ in lines):
-        raise PermanentError(
-            "kingdee.order.sku_missing",
-            "An order line has no SKU, or there is no line: complete the goods number in the shop",
-        )
-    if settings.freight_sku and order.order.shipping_fee_fen:
-        lines.append((settings.freight_sku, 1, order.order.shipping_fee_fen))
-    return lines
+def lines_of(order: ErpOrder, settings: KingdeeSettings) -> list[BillLine]:
+    """The goods, then what was charged beside them. Raises PermanentError where no material stands for that."""
+    bill = make_bill(order.order, AREA)
+    return [*goods_lines(bill), *freight_lines(bill, settings.freight_sku, AREA)]
 
 
-def _entry(sku: str, pieces: int, price_fen: int, day: date, settings: KingdeeSettings) -> dict[str, Any]:
-    entry = {
-        "FMaterialId": {"FNumber": sku},
+def _entry(line: BillLine, settings: KingdeeSettings) -> dict[str, Any]:
+    """A line, in the order of the form's own fields: what comes later is reckoned from what comes before."""
+    entry: dict[str, Any] = {
+        "FMaterialId": {"FNumber": line.sku},
         "FUnitID": {"FNumber": settings.unit},
-        "FQty": pieces,
-        "FTaxPrice": yuan(price_fen),
-        "FDeliveryDate": (day + timedelta(days=settings.delivery_days)).isoformat(),
+        "FQty": line.quantity,
+        "FTaxPrice": yuan(line.price_fen),
     }
-    return {**entry, "FEntryTaxRate": float(settings.tax_rate)} if settings.tax_rate else entry
+    if settings.tax_rate:
+        entry["FEntryTaxRate"] = float(settings.tax_rate)
+    if line.discount_fen:
+        entry["FDiscount"] = yuan(line.discount_fen)
+    return entry
 
 
 def yuan(fen: int) -> int | float:
@@ -61,12 +62,11 @@ def yuan(fen: int) -> int | float:
     return fen // 100 if fen % 100 == 0 else fen / 100
 
 
-def _note(order: ErpOrder, settings: KingdeeSettings) -> str:
-    """What the buyer paid in all stands there, because a discount is no line; the address only where it is wanted."""
-    bought, who = order.order, order.order.consignee
-    total, discount = f"{yuan(bought.total_fen):.2f}", f"{yuan(bought.discount_fen):.2f}"
-    note = f"ECShop {bought.order_sn}; 合计 {total}; 运费 {yuan(bought.shipping_fee_fen):.2f}; 优惠 {discount}"
+def _note(order: Order, settings: KingdeeSettings) -> str:
+    """The sums as the shop has them, for whoever compares; the address only where it is wanted."""
+    sums = {"合计": order.total_fen, "运费": order.shipping_fee_fen, "优惠": order.discount_fen}
+    note = "; ".join((f"ECShop {order.order_sn}", *(f"{word} {fen / 100:.2f}" for word, fen in sums.items())))
     if not settings.consignee_in_note:
         return note
-    where = who.address
+    who, where = order.consignee, order.consignee.address
     return f"{note}; {who.name} {who.phone} {where.province}{where.city}{where.district}{where.street}"

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mappings.erps.kingdee.signing import Signer
-from mappings.errors import PeerError, TransientError, UncertainError
+from mappings.errors import PeerError, PermanentError, TransientError, UncertainError
 from mappings.fields import objects_in, text_of
 from mappings.rulings import Rules
-from mappings.wire import HttpCall, HttpReply, Stamp, check_status, spellings, to_json
+from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, spellings, to_json
 
 _STUB = "Kingdee.BOS.WebApi.ServicesStub.DynamicFormService"
 _RULES = Rules.of("Kingdee", __package__)
+PAGE, MOST_PAGES = 2000, 1000
 
 Row = Sequence[Any]
 
@@ -27,7 +28,7 @@ class Service:
     """One account set behind its address."""
 
     base_url: str
-    signer: Signer
+    signer: Signer = field(repr=False)
 
     def call(self, operation: str, verb: str, body: Mapping[str, object], *, changes_peer: bool = True) -> HttpCall:
         """One call of `verb` (Save, Submit, ExecuteBillQuery …); it is signed at the moment it leaves."""
@@ -42,28 +43,28 @@ class Service:
             stamped=self._sign,
         )
 
-    def query(
-        self,
-        operation: str,
-        form: str,
-        fields: Sequence[str],
-        where: str,
-        *,
-        order: str = "",
-        start: int = 0,
-        limit: int = 100,
-    ) -> HttpCall:
-        """Ask for rows of a form's fields. A page's TopRowCount must reach to its end, or it is empty."""
-        asked = {
-            "FormId": form,
-            "FieldKeys": ",".join(fields),
-            "FilterString": where,
-            "OrderString": order,
-            "TopRowCount": start + limit,
-            "StartRow": start,
-            "Limit": limit,
-        }
-        return self.call(operation, "ExecuteBillQuery", {"data": asked}, changes_peer=False)
+    def read(self, operation: str, area: str, form: str, fields: Sequence[str], where: str) -> Exchange[list[Row]]:
+        """All rows of a form's fields, page by page; never raises UncertainError.
+
+        The first field must tell rows apart: one that moves to the next page meanwhile counts once.
+        """
+        found: dict[str, Row] = {}
+        for page in range(MOST_PAGES):
+            asked = {
+                "FormId": form,
+                "FieldKeys": ",".join(fields),
+                "FilterString": where,
+                "OrderString": fields[0],
+                "TopRowCount": (page + 1) * PAGE,  # a page beyond it is empty
+                "StartRow": page * PAGE,
+                "Limit": PAGE,
+            }
+            reply = yield self.call(operation, "ExecuteBillQuery", {"data": asked}, changes_peer=False)
+            rows = _read_rows(reply, area, len(fields))
+            found |= {str(row[0]): row for row in rows}
+            if len(rows) < PAGE:
+                return list(found.values())
+        raise PermanentError(f"{area}.endless", f"Kingdee gives more than {MOST_PAGES * PAGE} rows of {form}")
 
     def _sign(self, call: HttpCall, stamp: Stamp) -> HttpCall:
         return replace(call, headers={**call.headers, **self.signer.headers(call.url, stamp.at)})
@@ -84,8 +85,8 @@ def read_status(reply: HttpReply, area: str) -> Mapping[str, Any]:
     return status
 
 
-def read_rows(reply: HttpReply, area: str, width: int) -> list[Row]:
-    """The rows that a query found, each of `width` fields. Never raises UncertainError: it was a read."""
+def _read_rows(reply: HttpReply, area: str, width: int) -> list[Row]:
+    """The rows that a query found, each of `width` fields."""
     check_status(reply, area, changes_peer=False)
     answer = _json(reply)
     status = _status_in(answer)
@@ -102,8 +103,9 @@ def number_of(status: Mapping[str, Any]) -> str:
 
 
 def _json(reply: HttpReply) -> Any:
+    """The answer in the charset that it was promised in; words in another could not be compared."""
     try:
-        return json.loads(reply.text())
+        return json.loads(reply.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
 

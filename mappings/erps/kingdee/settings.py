@@ -72,8 +72,10 @@ SETTINGS = (
             parse=parse_rate),
     Setting("delivery_days", "Days from the order's date to its delivery date", "订单日期到要货日期的天数", 2,
             parse=parse_count),
-    Setting("freight_sku", "Material for the shipping fee (empty: not sent)", "运费对应的物料编码（留空不发送）", "",
-            parse=str.strip),
+    Setting("freight_sku", "Material for the shipping fee and other fees (-: not sent)",
+            "运费及其他费用对应的物料编码（- 不发送）", "", parse=str.strip),
+    Setting("check_numbers", "Ask whether materials and customer exist before an order is saved",
+            "保存订单前先查询物料和客户是否存在", True, parse=parse_flag),
     Setting("consignee_in_note", "Write name, phone and address into the note", "在备注中写入收件人姓名、电话和地址",
             False, parse=parse_flag),
     Setting("release", "How far an order is released: audit, submit or save",
@@ -91,7 +93,7 @@ class KingdeeSettings:
     """The parsed settings; see `SETTINGS` for what each means."""
 
     base_url: str
-    app_id: str
+    app_id: str = field(repr=False)
     app_secret: str = field(repr=False)
     acct_id: str
     user: str
@@ -106,6 +108,7 @@ class KingdeeSettings:
     tax_rate: str
     delivery_days: int
     freight_sku: str
+    check_numbers: bool
     consignee_in_note: bool
     release: str
     cancel: str

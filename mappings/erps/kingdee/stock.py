@@ -8,32 +8,21 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
-from mappings.erps.kingdee.service import Row, Service, read_rows
+from mappings.erps.kingdee.service import Row, Service
 from mappings.erps.kingdee.settings import KingdeeSettings
 from mappings.errors import PermanentError
 from mappings.model import StockFigure
 from mappings.wire import Exchange
 
 AREA = "kingdee.stock"
-PAGE = 2000
-MOST_PAGES = 1000
 MOST_PIECES = 10**9
 
 
 def read_figures(service: Service, settings: KingdeeSettings) -> Exchange[tuple[StockFigure, ...]]:
     """One figure a material and warehouse, all pages. Never raises UncertainError."""
     fields = ("FID", "FMaterialId.FNumber", "FStockId.FNumber", settings.stock_field)
-    found: dict[str, Row] = {}
-    for page in range(MOST_PAGES):
-        start = page * PAGE
-        call = service.query(
-            "read_stock", "STK_Inventory", fields, settings.stock_filter, order="FID", start=start, limit=PAGE
-        )
-        rows = read_rows((yield call), AREA, len(fields))
-        found |= {str(row[0]): row for row in rows}  # a row that moved to the next page counts once
-        if len(rows) < PAGE:
-            return _add_up(list(found.values()), settings)
-    raise PermanentError(f"{AREA}.endless", f"Kingdee gives more than {MOST_PAGES * PAGE} rows of stock")
+    rows = yield from service.read("read_stock", AREA, "STK_Inventory", fields, settings.stock_filter)
+    return _add_up(rows, settings)
 
 
 def _add_up(rows: list[Row], settings: KingdeeSettings) -> tuple[StockFigure, ...]:

@@ -9,7 +9,8 @@ from typing import ClassVar
 from mappings.connector import Config, Spec
 from mappings.erps.tryton.explain import explain_sale
 from mappings.erps.tryton.masters import choose_warehouse, find_customer, find_products, find_web_shop
-from mappings.erps.tryton.order import check_currency, check_customer, skus_of, write_sale
+from mappings.erps.tryton.order import AREA as CREATE
+from mappings.erps.tryton.order import check_currency, check_customer, lines_of, write_sale
 from mappings.erps.tryton.protocol import RestDoor, read_record, read_rows, said_no
 from mappings.erps.tryton.sale import FIELDS, RELEASED, Sale
 from mappings.erps.tryton.settings import SETTINGS, TrytonSettings
@@ -19,7 +20,7 @@ from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.wire import Exchange, HttpReply
 
-CREATE, CONFIRM, CANCEL = "tryton.order", "tryton.confirm", "tryton.cancel"
+CONFIRM, CANCEL = "tryton.confirm", "tryton.cancel"
 
 _TOO_LATE = "Tryton has made shipment or invoice of this sale already: cancel those there, then the sale, and resolve"
 _GONE = "Tryton has no sale of this order any more: look there whether somebody deleted it, then resolve"
@@ -50,7 +51,7 @@ class TrytonErp:
 
     def create(self, order: ErpOrder) -> Exchange[ErpDocument]:
         """Make the sale as a draft; a refusal is followed by a look whether it is there. Raises any PeerError."""
-        wanted = skus_of(order, self._settings)
+        wanted = {line.sku for line in lines_of(order, self._settings)}
         shop = yield from find_web_shop(self._door, self._settings, CREATE)
         check_currency(shop, self._settings)
         warehouse = choose_warehouse(shop, self._settings, CREATE)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from mappings.erps.tryton.masters import Customer, Product, Warehouse, WebShop
-from mappings.erps.tryton.order import fees_of, skus_of, write_sale
+from mappings.erps.tryton.order import lines_of, write_sale
 from mappings.erps.tryton.protocol import read_wrapped
 from mappings.erps.tryton.settings import TrytonSettings
 from mappings.explaining import Explained
@@ -34,14 +34,14 @@ def explain_sale(order: ErpOrder, settings: TrytonSettings) -> Iterator[Explaine
     """Every field of the sale, in the order of sending; raises PermanentError for what is refused without asking."""
     values = _write_unasked(order, settings)
     [[_verb, lines]] = values["lines"]
-    after_goods = enumerate(fees_of(order, settings), start=len(order.order.lines))
-    fees = {f"lines[{place}]": f"lines[{setting}]" for place, setting in after_goods}
+    told = enumerate(lines_of(order, settings))
+    fees = {f"lines[{place}]": f"lines[{line.setting}]" for place, line in told if line.setting}
     return explain_fields(_unwrap({**values, "lines": lines}), _ROWS, fees)
 
 
 def _write_unasked(order: ErpOrder, settings: TrytonSettings) -> dict[str, Any]:
     """The sale with names in the place of ids."""
-    skus = skus_of(order, settings)
+    skus = {line.sku for line in lines_of(order, settings)}
     shop, party = f"web shop {settings.web_shop}", f"party {settings.party}"
     warehouse = f"warehouse {settings.warehouse}" if settings.warehouse else f"the only warehouse of {shop}"
     return write_sale(

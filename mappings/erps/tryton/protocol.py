@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mappings.errors import AuthError, TransientError, UncertainError
-from mappings.wire import HttpCall, HttpReply, check_status, read_json_object, to_json
+from mappings.wire import HttpCall, HttpReply, check_status, to_json
 
 Row = Mapping[str, Any]
 
@@ -89,10 +89,7 @@ def read_wrapped(value: Mapping[str, Any]) -> str:
 def read_rows(reply: HttpReply, code: str) -> list[Row]:
     """What a search found. Raises the class that the status means; TransientError when it is no list of records."""
     _check(reply, code, changes_peer=False)
-    try:
-        rows = json.loads(reply.text())
-    except (ValueError, RecursionError):
-        rows = None
+    rows = _json(reply)
     if isinstance(rows, list) and all(isinstance(row, dict) and "id" in row for row in rows):
         return rows
     raise TransientError(
@@ -111,8 +108,8 @@ def read_record(reply: HttpReply, code: str) -> Row | None:
     _check(reply, code, changes_peer=True)
     if reply.status == 204:
         return None
-    record = read_json_object(reply, code)
-    if isinstance(record.get("id"), int):
+    record = _json(reply)
+    if isinstance(record, dict) and isinstance(record.get("id"), int):
         return record
     raise UncertainError(
         f"{code}.garbled",
@@ -127,15 +124,18 @@ def said_no(reply: HttpReply) -> str:
 
     UserError, UserWarning, validation, missing rights and the uniqueness of `web_id` are all a 400 with this JSON.
     """
-    if reply.status != 400:
-        return ""
-    try:
-        answer = json.loads(reply.text())
-    except (ValueError, RecursionError):
-        return ""
+    answer = _json(reply) if reply.status == 400 else None
     if not isinstance(answer, dict) or not isinstance(answer.get("message"), str):
         return ""
     return " ".join(part for part in (answer["message"], answer.get("description")) if isinstance(part, str) and part)
+
+
+def _json(reply: HttpReply) -> Any:
+    """The answer in the charset that it was promised in; None for anything that is not Tryton's."""
+    try:
+        return json.loads(reply.body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _check(reply: HttpReply, code: str, *, changes_peer: bool) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mappings.bill_lines import LEFT_OUT
 from mappings.connector import Config, Setting
 from mappings.parsing import fill_in, parse_flag
 from mappings.wire import parse_base_url
@@ -54,9 +54,9 @@ SETTINGS = (
     Setting("warehouse", "Name of the warehouse (empty: the web shop has only one)",
             "仓库名称（留空表示网店只有一个仓库）", "", parse=str.strip),
     Setting("currency", "Currency of the shop's prices", "店铺价格的币种", "CNY", parse=parse_currency),
-    Setting("freight_sku", "Product code for the shipping fee (empty: not sent)", "运费对应的产品编码（留空不发送）",
-            "", parse=str.strip),
-    Setting("discount_sku", "Product code for the discount (empty: not sent)", "优惠对应的产品编码（留空不发送）", "",
+    Setting("freight_sku", "Product code for the shipping fee and other fees (-: not sent)",
+            "运费及其他费用对应的产品编码（- 不发送）", "", parse=str.strip),
+    Setting("discount_sku", "Product code for the discount (-: not sent)", "优惠对应的产品编码（- 不发送）", "",
             parse=str.strip),
     Setting("consignee_in_comment", "Write name, phone and address into the sale's comment",
             "在销售单备注中写入收件人姓名、电话和地址", False, parse=parse_flag),
@@ -82,11 +82,6 @@ class TrytonSettings:
     def of(cls, config: Config) -> TrytonSettings:
         """Fill in defaults. Raises ValueError with a sentence."""
         values = fill_in(SETTINGS, config)
-        if values["freight_sku"] and values["freight_sku"] == values["discount_sku"]:
+        if values["freight_sku"] not in ("", LEFT_OUT) and values["freight_sku"] == values["discount_sku"]:
             raise ValueError("tryton freight_sku and discount_sku: name two products, or a sum cannot be told apart")
         return cls(**values)
-
-    def fee_skus(self) -> Mapping[str, str]:
-        """Setting -> product code, of those that are set."""
-        named = {"freight_sku": self.freight_sku, "discount_sku": self.discount_sku}
-        return {name: sku for name, sku in named.items() if sku}

@@ -64,7 +64,8 @@ def open_kingdee(tmp_path: Path) -> OpenKingdee:
             "APP_SECRET": SECRET,
             "ACCT_ID": "acct",
             "USER": "ecsync",
-            "CUSTOMER": "ECSHOP",
+            "CUSTOMER": "C-ECSHOP",
+            "FREIGHT_SKU": "FREIGHT",
         }
         ours = {f"ECSYNC_ERP_KINGDEE_{name}": value for name, value in {**usual, **changes}.items()}
         others = dict.fromkeys(("ECSYNC_ERP_GENERIC_REST_BASE_URL", "ECSYNC_ERP_GENERIC_REST_TOKEN"))
@@ -89,7 +90,8 @@ def test_every_order_is_saved_submitted_and_audited_once(kingdee: KingdeeHouse) 
 
     assert kingdee.documents() == {number: [number] for number in numbers}
     assert {kingdee.peer.state_of(number) for number in numbers} == {"C"}
-    assert kingdee.asked()[:4] == ["find_order", "create_order", "submit_order", "audit_order"]
+    asked = ["find_order", "check_skus", "check_customer", "create_order", "submit_order", "audit_order"]
+    assert kingdee.asked()[: len(asked)] == asked
     assert {order.erp_no for order in kingdee.house.orders()} == set(numbers)
     assert codes(kingdee.house) == []
 
@@ -130,13 +132,48 @@ def retry(house: House) -> None:
     house.settle()
 
 
-def test_goods_that_kingdee_does_not_know_go_to_a_person_in_its_words(open_kingdee: OpenKingdee) -> None:
+def test_what_kingdee_saved_is_worth_what_the_shop_says(kingdee: KingdeeHouse) -> None:
+    kingdee.house.seed(40)
+    kingdee.house.poll()
+
+    worth = {order.order_sn: order.total_fen for order in kingdee.house.orders()}
+    assert {number: kingdee.peer.total_fen_of(number) for number in worth} == worth
+
+
+def test_goods_that_kingdee_does_not_know_park_the_order_before_it_is_sent(open_kingdee: OpenKingdee) -> None:
     with open_kingdee(unknown_skus=frozenset({"SBX-BOOK"})) as kingdee:
         numbers = kingdee.house.seed(12)
         kingdee.house.poll()
 
         assert 0 < len(kingdee.documents()) < len(numbers)
-        assert set(codes(kingdee.house)) == {"kingdee.order.rejected"}
+        assert set(codes(kingdee.house)) == {"kingdee.order.sku_unknown"}
+        assert kingdee.asked().count("create_order") == len(kingdee.documents())
+
+        kingdee.peer.unknown_skus = frozenset()
+        retry(kingdee.house)
+        assert set(kingdee.documents()) == set(numbers)
+
+
+@pytest.mark.parametrize(("asks", "code"), [("1", "customer_unknown"), ("0", "rejected")])
+def test_a_customer_that_kingdee_does_not_know_is_sold_nothing(open_kingdee: OpenKingdee, asks: str, code: str) -> None:
+    with open_kingdee(CUSTOMER="C-OTHER", CHECK_NUMBERS=asks) as kingdee:
+        kingdee.house.seed(3)
+        kingdee.house.poll()
+
+        assert set(codes(kingdee.house)) == {f"kingdee.order.{code}"}
+        assert kingdee.documents() == {}
+        assert ("create_order" in kingdee.asked()) is (asks == "0")
+
+
+def test_fees_that_no_material_stands_for_park_their_orders_alone(open_kingdee: OpenKingdee) -> None:
+    with open_kingdee(FREIGHT_SKU="") as kingdee:
+        kingdee.house.seed(6)
+        kingdee.house.poll()
+
+        free = {order.order_sn for order in kingdee.house.orders() if not order.header["shipping_fee_fen"]}
+        assert 0 < len(free) < 6
+        assert set(kingdee.documents()) == free
+        assert set(codes(kingdee.house)) == {"kingdee.order.product_unset"}
 
 
 @pytest.mark.parametrize(("setting", "value"), [("APP_SECRET", "another"), ("USER", "nobody"), ("ACCT_ID", "other")])

@@ -21,7 +21,7 @@ SKUS = [
 
 @pytest.fixture(scope="session")
 def tryton() -> Iterator[Tryton]:
-    """A Tryton with everything that the sandbox shop sells on its shelves. Made once: that takes a minute."""
+    """A Tryton with everything that the sandbox shop sells on its shelves. The first run on a machine takes minutes."""
     with running_tryton(dict.fromkeys(SKUS, ON_HAND)) as running:
         yield running
 

@@ -1,4 +1,8 @@
-"""A real Tryton on this machine: installed from PyPI by pinned hashes, its database made anew, served on loopback."""
+"""A real Tryton on this machine: installed from PyPI by pinned hashes, a database of its own, served on loopback.
+
+What takes a minute and is the same each time is kept for the next run: the installed programs in `build/`, and in
+PostgreSQL a template of the database, under a name that changes with everything that it is made of.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,16 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 
 from sync.local.broker import free_port
 from tests.chaos.processes import wait_for
-from tests.services import fresh_postgres, skip_or_fail
+from tests.services import POSTGRES, fresh_postgres, need_port, skip_or_fail
 
 HERE = Path(__file__).parent
 BUILD = Path(__file__).parents[3] / "build"
@@ -29,6 +33,10 @@ LOCK = HERE / "requirements.lock"
 MODULES = ("sale", "stock", "web_shop")
 WEB_SHOP, WAREHOUSE = "ECShop", "北京仓"
 """As `prepare.py` calls them."""
+
+TEMPLATES = "ecsync_test_tryton_"
+_TEMPLATES = text("SELECT datname FROM pg_database WHERE starts_with(datname, :prefix)")
+_COMMENT = text("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :name")
 
 INSTALL_S, MAKE_S, START_S = 240, 500, 120
 
@@ -52,6 +60,8 @@ class Tryton:
             "KEY": self.keys["ecsync"],
             "WEB_SHOP": WEB_SHOP,
             "PARTY": self.party,
+            "FREIGHT_SKU": "FREIGHT",
+            "DISCOUNT_SKU": "DISCOUNT",
             "READ_TIMEOUT_S": "60",
         }
         return {f"ECSYNC_ERP_TRYTON_{name}": value for name, value in {**usual, **changes}.items()}
@@ -60,19 +70,21 @@ class Tryton:
 @contextmanager
 def running_tryton(goods: Mapping[str, int]) -> Iterator[Tryton]:
     """Installed, made and started; stopped at the end, with its database dropped. Skips or fails without network."""
-    with fresh_postgres() as postgres:
-        tools = _install()
-        _hurry(postgres)
-        url = make_url(postgres).set(drivername="postgresql")
-        environ = {**_own_environ(), "TRYTOND_DATABASE_URI": url.render_as_string(hide_password=False)}
-        made = _make(tools, str(url.database), environ, goods)
-        with _serving(tools, str(url.database), made["keys"]["ecsync"], environ) as address:
-            yield Tryton(address, str(url.database), goods=goods, **made)
+    need_port("PostgreSQL", POSTGRES)
+    tools = _install()
+    with _database(tools, goods) as (postgres, made):
+        name = str(make_url(postgres).database)
+        with _serving(tools, postgres, made["keys"]["ecsync"]) as address:
+            yield Tryton(address, name, goods=goods, **made)
 
 
-def _own_environ() -> dict[str, str]:
-    """This process's variables but those that would change which Python code Tryton's loads."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TRYTOND_", "COV_"))}
+def _own_environ(postgres: str = "") -> dict[str, str]:
+    """This process's variables but those that would change which Python code Tryton's loads; and its database."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TRYTOND_", "COV_"))}
+    if not postgres:
+        return own
+    url = make_url(postgres).set(drivername="postgresql")
+    return {**own, "TRYTOND_DATABASE_URI": url.render_as_string(hide_password=False)}
 
 
 def _install() -> Path:
@@ -94,6 +106,36 @@ def _install() -> Path:
     return home / "bin"
 
 
+@contextmanager
+def _database(tools: Path, goods: Mapping[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A copy of the template, dropped at the end, and what `_make` said of it; the template is made where it lacks."""
+    parts = (LOCK.read_bytes(), (HERE / "prepare.py").read_bytes(), repr((MODULES, sorted(goods.items()))).encode())
+    template = TEMPLATES + hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with ExitStack() as stack:
+        with admin.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": TEMPLATES})  # other runs wait
+            said = connection.execute(_COMMENT, {"name": template}).scalar()
+            if said is None:
+                said = json.dumps(_make_template(connection, tools, template, goods))
+            postgres = stack.enter_context(fresh_postgres(template))
+        admin.dispose()
+        _hurry(postgres)
+        yield postgres, json.loads(said)
+
+
+def _make_template(connection: Connection, tools: Path, name: str, goods: Mapping[str, int]) -> dict[str, Any]:
+    """Older ones go. The comment comes last: a database without one was left half-made."""
+    for (older,) in connection.execute(_TEMPLATES, {"prefix": TEMPLATES}).all():
+        connection.execute(text(f"DROP DATABASE {older} WITH (FORCE)"))
+    connection.execute(text(f"CREATE DATABASE {name}"))
+    postgres = make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    _hurry(postgres)
+    made = _make(tools, postgres, goods)
+    connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{json.dumps(made)}'")
+    return made
+
+
 def _hurry(postgres: str) -> None:
     """Nothing in this database outlives the tests, so no commit waits for the disk; and compiling Tryton's questions
     about its own tables takes PostgreSQL minutes longer than answering them."""
@@ -104,8 +146,9 @@ def _hurry(postgres: str) -> None:
     engine.dispose()
 
 
-def _make(tools: Path, database: str, environ: dict[str, str], goods: Mapping[str, int]) -> dict[str, Any]:
+def _make(tools: Path, postgres: str, goods: Mapping[str, int]) -> dict[str, Any]:
     """The modules and a small company with these goods on its shelves."""
+    database, environ = str(make_url(postgres).database), _own_environ(postgres)
     admin = [str(tools / "trytond-admin"), "-d", database, "--email", "admin@example.com", "--activate-dependencies"]
     with tempfile.NamedTemporaryFile("w", suffix=".password") as password:
         password.write("of nobody who logs in\n")
@@ -118,9 +161,9 @@ def _make(tools: Path, database: str, environ: dict[str, str], goods: Mapping[st
 
 
 @contextmanager
-def _serving(tools: Path, database: str, key: str, environ: dict[str, str]) -> Iterator[str]:
+def _serving(tools: Path, postgres: str, key: str) -> Iterator[str]:
     """The address, once Tryton has loaded its modules: calls at the same time would load them over each other."""
-    port = free_port()
+    database, environ, port = str(make_url(postgres).database), _own_environ(postgres), free_port()
     server = subprocess.Popen(
         [str(tools / "trytond"), "-d", database],
         # as in production a worker would make shipments of what is confirmed; none runs, a test does it when it wants

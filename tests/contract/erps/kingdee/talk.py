@@ -14,6 +14,8 @@ DATA = Path(__file__).parents[2] / "data/erps/kingdee"
 VECTOR = json.loads((DATA / "signature.json").read_text(encoding="utf-8"))
 SHAPES = json.loads((DATA / "shapes.json").read_text(encoding="utf-8"))
 NUMBER = "2026112100001"
+UNCHECKED = {"check_numbers": "0"}
+"""An order is saved without asking first for what it names."""
 
 
 def kingdee(**settings: str) -> KingdeeErp:
@@ -41,6 +43,15 @@ def refusal(code: int, *messages: str, field: str | None = None) -> dict[str, An
     errors = [{"FieldName": field, "Message": message, "DIndex": 0} for message in messages]
     status = {"ErrorCode": 500, "IsSuccess": False, "Errors": errors, "SuccessEntitys": [], "MsgCode": code}
     return {"Result": {"ResponseStatus": status}}
+
+
+def numbers(*known: str) -> HttpReply:
+    """What a query says of the base data that is there."""
+    return said([[place, number] for place, number in enumerate(known, 100001)])
+
+
+CHECKED = (numbers("ECS000000"), numbers("ECSHOP"))
+"""The answers before the save of the usual order: its material and its customer are there."""
 
 
 def found(state: str = "A", cancelled: str = "A", number: str = NUMBER) -> HttpReply:

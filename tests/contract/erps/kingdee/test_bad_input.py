@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,20 +11,25 @@ from mappings.errors import AuthError, PeerError, PermanentError, TransientError
 from mappings.model import ErpDocument
 from mappings.wire import HttpReply
 from tests.contract.erps.hands import PROXY_200, PROXY_502, SN, erp_order, failure, run, said
-from tests.contract.erps.kingdee.talk import NUMBER, SHAPES, found, kingdee
+from tests.contract.erps.kingdee.talk import CHECKED, NUMBER, SHAPES, found, kingdee, refusal
 
 DOCUMENT = ErpDocument(NUMBER, SN)
-READS: dict[str, Any] = {
-    "find": lambda erp: erp.find(SN),
-    "confirm: the look before": lambda erp: erp.confirm(DOCUMENT),
-    "cancel: the look before": lambda erp: erp.cancel(DOCUMENT),
-    "stock": lambda erp: erp.read_stock(None),
+READS: dict[str, tuple[Any, tuple[HttpReply, ...]]] = {
+    "find": (lambda erp: erp.find(SN), ()),
+    "create: the look at the materials": (lambda erp: erp.create(erp_order()), ()),
+    "create: the look at the customer": (lambda erp: erp.create(erp_order()), CHECKED[:1]),
+    "confirm: the look before": (lambda erp: erp.confirm(DOCUMENT), ()),
+    "cancel: the look before": (lambda erp: erp.cancel(DOCUMENT), ()),
+    "stock": (lambda erp: erp.read_stock(None), ()),
 }
+"""Each operation up to a look, which asks nothing to change."""
 CHANGES: dict[str, tuple[Any, tuple[HttpReply, ...]]] = {
-    "create": (lambda erp: erp.create(erp_order()), ()),
+    "create": (lambda erp: erp.create(erp_order()), CHECKED),
     "confirm": (lambda erp: erp.confirm(DOCUMENT), (found("A"),)),
     "cancel": (lambda erp: erp.cancel(DOCUMENT), (found("C"),)),
 }
+"""Each operation up to the call that changes something."""
+GBK = json.dumps(refusal(9, "物料不存在"), ensure_ascii=False).encode("gbk")
 ANSWERS: dict[str, tuple[HttpReply, type[PeerError], type[PeerError]]] = {
     "a page of a proxy with 200": (PROXY_200, TransientError, UncertainError),
     "a page of a proxy with 502": (PROXY_502, TransientError, UncertainError),
@@ -31,6 +37,9 @@ ANSWERS: dict[str, tuple[HttpReply, type[PeerError], type[PeerError]]] = {
     "half a body": (HttpReply(200, body=b'{"Result":{"ResponseSta'), TransientError, UncertainError),
     "no body": (HttpReply(200), TransientError, UncertainError),
     "GBK": (HttpReply(200, body="系统繁忙".encode("gbk")), TransientError, UncertainError),
+    "a refusal in GBK": (HttpReply(200, body=GBK), TransientError, UncertainError),
+    "a failure inside a 200": (said(refusal(8, "参数错误")), PermanentError, PermanentError),
+    "a code that nobody knows": (said(refusal(77, "新错误")), PermanentError, PermanentError),
     "no verdict": (said({"Result": {"ResponseStatus": {}}}), TransientError, UncertainError),
     "a gateway's own answer": (said({"errcode": 4001, "description": "no route"}), TransientError, UncertainError),
     "too deep": (HttpReply(200, body=b"[" * 100_000), TransientError, UncertainError),
@@ -48,9 +57,10 @@ ANSWERS: dict[str, tuple[HttpReply, type[PeerError], type[PeerError]]] = {
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("operation", READS)
 def test_a_look_is_never_uncertain(operation: str, answer: str) -> None:
+    start, before = READS[operation]
     reply, expected, _ = ANSWERS[answer]
 
-    assert type(failure(READS[operation](kingdee()), reply)) is expected
+    assert type(failure(start(kingdee()), *before, reply)) is expected
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -70,8 +80,8 @@ def test_a_row_of_another_width_is_none_of_what_was_asked() -> None:
 def test_a_save_that_tells_no_number_is_known_by_ours_where_it_is_the_bill_s() -> None:
     silent = said({"Result": {"ResponseStatus": {"IsSuccess": True}}})
 
-    assert run(kingdee().create(erp_order()), silent)[0].erp_no == SN
+    assert run(kingdee().create(erp_order()), *CHECKED, silent)[0].erp_no == SN
     connector = kingdee(number_field="F_ECS_NO")
-    document, _ = run(connector.create(erp_order()), silent)
+    document, _ = run(connector.create(erp_order()), *CHECKED, silent)
     assert document.erp_no == ""
     assert run(connector.confirm(document), found("C"))[0].erp_no == NUMBER

@@ -11,15 +11,26 @@ from mappings.errors import PermanentError
 from mappings.explaining import ExplainingErp
 from mappings.tables import read_table
 from tests.contract.erps.hands import SN, erp_order, run
-from tests.contract.erps.kingdee.talk import VECTOR, body, done, kingdee
+from tests.contract.erps.kingdee.talk import UNCHECKED, VECTOR, body, done, kingdee
 from tests.contract.erps.leaves import leaves
 
-EVERYTHING = {"tax_rate": "13", "freight_sku": "FREIGHT", "consignee_in_note": "1", "number_field": "F_ECS_NO"}
-ORDER = erp_order(shipping_fee_fen=1205, discount_fen=500)
+EVERYTHING = {
+    **UNCHECKED,
+    "tax_rate": "13",
+    "freight_sku": "FREIGHT",
+    "consignee_in_note": "1",
+    "number_field": "F_ECS_NO",
+}
+ORDER = erp_order(total_fen=278305, shipping_fee_fen=1205, discount_fen=500)
 ENTRIES = "data.Model.FSaleOrderEntry"
 
 
-@pytest.mark.parametrize("settings", [{}, EVERYTHING, {"number_field": "FNumber"}], ids=["least", "all", "own field"])
+LEAST = {**UNCHECKED, "freight_sku": "-"}
+
+
+@pytest.mark.parametrize(
+    "settings", [LEAST, EVERYTHING, {**LEAST, "number_field": "FNumber"}], ids=["least", "all", "own field"]
+)
 def test_every_field_that_is_saved_is_explained_with_what_is_sent(settings: dict[str, str]) -> None:
     connector = kingdee(**settings)
     _, [save] = run(connector.create(ORDER), done())
@@ -47,9 +58,10 @@ def test_goods_name_the_order_s_line_and_the_shipping_fee_its_setting() -> None:
     assert of[f"{ENTRIES}[1].FTaxPrice"] == ("order.shipping_fee_fen", "12.05")
 
 
-def test_the_eleventh_line_is_goods_when_the_second_is_the_last_but_one() -> None:
+def test_a_later_parcel_s_goods_are_goods_and_the_last_line_is_the_fee() -> None:
     [line] = ORDER.order.lines
-    order = erp_order(*(replace(line, sku=f"SKU-{number}") for number in range(11)), shipping_fee_fen=100)
+    lines = [replace(line, shop_line_id=str(n), sku=f"SKU-{n}", price_fen=0) for n in range(11)]
+    order = erp_order(*lines[:9], later_lines=(*lines[9:], lines[0]), shipping_fee_fen=100, total_fen=100)
     of = {field.target: field.source for field in kingdee(freight_sku="FREIGHT").explain(order)}
 
     assert {of[f"{ENTRIES}[{number}].FQty"] for number in range(11)} == {"line.quantity"}

@@ -15,18 +15,28 @@ from mappings.china_time import SHANGHAI
 from mappings.connector import ErpConnector
 from mappings.erps.kingdee.order import yuan
 from mappings.errors import AuthError, PermanentError
-from mappings.model import ErpDocument, OrderLine
+from mappings.model import ErpDocument, OrderLine, Queue
 from sync.services.push_order import SHOP_ZONE
 from tests.contract.erps.hands import NAME, PHONE, SN, erp_order, failure, run, said
-from tests.contract.erps.kingdee.talk import NUMBER, SHAPES, body, done, found, kingdee, refusal, verbs
+from tests.contract.erps.kingdee.talk import NUMBER, SHAPES, UNCHECKED, body, done, found, kingdee, refusal, verbs
 
-GOODS = OrderLine("7", sku="ECS000000", name="KD876", quantity=1, price_fen=0, weight_g=110)
+GOODS = OrderLine("7", sku="ECS000000", name="KD876", quantity=1, price_fen=138800, weight_g=110)
 DOCUMENT = ErpDocument(NUMBER, SN)
 
 
 def sent(order: Any = None, **settings: str) -> Any:
-    _, calls = run(kingdee(**settings).create(order or erp_order()), done())
-    return body(calls[0])
+    _, [save] = run(kingdee(**UNCHECKED, **settings).create(order or erp_order()), done())
+    return body(save)
+
+
+def entries(order: Any, **settings: str) -> list[Any]:
+    """The lines of the sales order that is saved."""
+    return list(sent(order, **settings)["data"]["Model"]["FSaleOrderEntry"])
+
+
+def total_fen(rows: list[Any]) -> int:
+    """What Kingdee makes of its lines: price with tax times quantity, less the discount."""
+    return sum(round(100 * (row["FQty"] * row["FTaxPrice"] - row.get("FDiscount", 0))) for row in rows)
 
 
 # --- what is sent
@@ -41,10 +51,73 @@ def test_an_order_is_saved_in_the_shape_that_the_documents_show() -> None:
     assert values == wanted
 
 
-def test_amounts_that_are_no_lines_stand_in_the_note() -> None:
-    note = sent(erp_order(shipping_fee_fen=1200, discount_fen=555))["data"]["Model"]["FNote"]
+def test_the_sums_stand_in_the_note_too() -> None:
+    order = erp_order(total_fen=278245, shipping_fee_fen=1200, discount_fen=555)
 
-    assert note == f"ECShop {SN}; 合计 2776.00; 运费 12.00; 优惠 5.55"
+    assert sent(order, freight_sku="-")["data"]["Model"]["FNote"] == f"ECShop {SN}; 合计 2782.45; 运费 12.00; 优惠 5.55"
+
+
+def test_what_is_in_several_parcels_is_one_line_and_the_lines_add_up_to_the_total() -> None:
+    lines = (replace(GOODS, quantity=2), replace(GOODS, shop_line_id="8", sku="TEA", price_fen=333, quantity=3))
+    later = (replace(GOODS, quantity=1), replace(GOODS, shop_line_id="9", sku="CUP", price_fen=1999))
+    sums: dict[str, Any] = {
+        "shipping_fee_fen": 1200,
+        "discount_fen": 1001,
+        "total_fen": 419398 + 1200 + 150 - 1001,
+    }  # 1.50 of packing
+
+    rows = entries(erp_order(*lines, later_lines=later, **sums), freight_sku="FREIGHT")
+
+    assert [(row["FMaterialId"]["FNumber"], row["FQty"], row["FTaxPrice"], row.get("FDiscount")) for row in rows] == [
+        ("ECS000000", 3, 1388, 9.93),
+        ("TEA", 3, 3.33, 0.02),
+        ("CUP", 1, 19.99, 0.06),
+        ("FREIGHT", 1, 13.5, None),
+    ]
+    assert total_fen(rows) == sums["total_fen"]
+
+
+@given(
+    prices=st.lists(st.tuples(st.integers(0, 10**7), st.integers(1, 99)), min_size=1, max_size=9),
+    share=st.floats(0, 1),
+    freight=st.integers(0, 10**5),
+    fees=st.integers(0, 10**5),
+)
+def test_the_lines_of_any_order_add_up_to_its_total(
+    prices: list[tuple[int, int]], share: float, freight: int, fees: int
+) -> None:
+    lines = [
+        replace(GOODS, shop_line_id=str(number), sku=f"S{number}", price_fen=price, quantity=pieces)
+        for number, (price, pieces) in enumerate(prices)
+    ]
+    worth = sum(price * pieces for price, pieces in prices)
+    off = int((worth + freight) * share)
+    order = erp_order(*lines, total_fen=worth - off + freight + fees, discount_fen=off, shipping_fee_fen=freight)
+
+    assert total_fen(entries(order, freight_sku="FREIGHT")) == order.order.total_fen
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"shipping_fee_fen": 1200, "total_fen": 278800}, "product_unset"),
+        ({"total_fen": 277750}, "product_unset"),  # insurance, packing, tax
+        ({"total_fen": 138800}, "sums_differ"),
+        ({"queue": Queue.REMAINDER, "total_fen": 416400}, "sums_differ"),
+    ],
+    ids=["freight", "other fees", "less than its goods", "the rest of what was sent without us"],
+)
+def test_an_order_whose_sums_kingdee_could_not_show_is_never_sent(changes: dict[str, Any], code: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        next(kingdee().create(erp_order(**changes)))
+
+    assert caught.value.code == f"kingdee.order.{code}"
+
+
+def test_fees_can_be_left_out_by_will() -> None:
+    [row] = entries(erp_order(shipping_fee_fen=1200, total_fen=278800), freight_sku="-")
+
+    assert row["FMaterialId"]["FNumber"] == "ECS000000"
 
 
 def test_who_the_parcel_is_for_is_told_only_where_the_erp_asks() -> None:
@@ -71,7 +144,7 @@ def test_money_never_loses_a_fen(fen: int) -> None:
 
 def test_numbers_of_base_data_and_rates_can_be_others() -> None:
     values = sent(
-        erp_order(shipping_fee_fen=1200),
+        erp_order(shipping_fee_fen=1200, total_fen=278800),
         bill_type="XSDD02",
         sale_org="200",
         unit="Box",
@@ -104,15 +177,16 @@ def test_a_line_without_goods_number_is_never_sent(sku: str) -> None:
 def test_an_order_is_looked_up_by_its_number_whatever_signs_it_holds() -> None:
     document, calls = run(kingdee().find("A'1"), found())
 
-    assert (document.erp_no, document.adopted) == (NUMBER, True) if document else False
+    assert document
+    assert (document.erp_no, document.adopted) == (NUMBER, True)
     assert body(calls[0])["data"] == {
         "FormId": "SAL_SaleOrder",
         "FieldKeys": "FBillNo,FDocumentStatus,FCancelStatus",
         "FilterString": "FBillNo = 'A''1'",
-        "OrderString": "",
-        "TopRowCount": 100,
+        "OrderString": "FBillNo",
+        "TopRowCount": 2000,
         "StartRow": 0,
-        "Limit": 100,
+        "Limit": 2000,
     }
     assert calls[0].changes_peer is False
 
@@ -126,7 +200,7 @@ def test_an_order_that_is_not_there_is_none_and_one_that_is_there_twice_is_a_per
 
 
 def test_a_number_that_exists_is_refused_there_and_the_order_adopted() -> None:
-    document, calls = run(kingdee().create(erp_order()), said(refusal(4, "单据编号已存在")), found("C"))
+    document, calls = run(kingdee(**UNCHECKED).create(erp_order()), said(refusal(4, "单据编号已存在")), found("C"))
 
     assert (document.erp_no, document.adopted) == (NUMBER, True)
     assert verbs(calls) == ["Save", "ExecuteBillQuery"]
@@ -135,14 +209,14 @@ def test_a_number_that_exists_is_refused_there_and_the_order_adopted() -> None:
 def test_a_refusal_reaches_a_person_with_every_field_and_message() -> None:
     refused = said(refusal(9, "物料编码不存在", "数量必须大于零", field="FMaterialId"))
 
-    error = failure(kingdee().create(erp_order()), refused, said([]))
+    error = failure(kingdee(**UNCHECKED).create(erp_order()), refused, said([]))
 
     assert (type(error), error.code, error.peer_code) == (PermanentError, "kingdee.order.rejected", "9")
     assert error.peer_text == "FMaterialId: 物料编码不存在; FMaterialId: 数量必须大于零"
 
 
 def test_a_lost_session_is_refused_credentials_and_never_sent_again_by_itself() -> None:
-    for exchange in (kingdee().create(erp_order()), kingdee().find(SN), kingdee().confirm(DOCUMENT)):
+    for exchange in (kingdee(**UNCHECKED).create(erp_order()), kingdee().find(SN), kingdee().confirm(DOCUMENT)):
         assert isinstance(failure(exchange, said(SHAPES["auth_error"])), AuthError)
 
 
@@ -176,7 +250,7 @@ def test_an_order_is_released_as_far_as_it_is_set(state: str, release: str, want
 
 
 def test_what_was_just_saved_is_released_without_another_look() -> None:
-    connector = kingdee()
+    connector = kingdee(**UNCHECKED)
     document, _ = run(connector.create(erp_order()), done("XSDD000042"))
 
     _, calls = run(connector.confirm(document), done(), done())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ CHANGES: dict[str, tuple[Any, tuple[HttpReply, ...]]] = {
 }
 """Each operation up to the call that changes something."""
 
+GBK = json.dumps([{**sale("draft"), "party": "王小明"}], ensure_ascii=False).encode("gbk")
 ANSWERS: dict[str, tuple[HttpReply, type[PeerError], type[PeerError]]] = {
     "a failure inside a 200": (said({"status": 400, "message": "no"}), TransientError, UncertainError),
     "a page of a proxy with 200": (PROXY_200, TransientError, UncertainError),
@@ -38,6 +40,7 @@ ANSWERS: dict[str, tuple[HttpReply, type[PeerError], type[PeerError]]] = {
     "half a body": (HttpReply(200, body=b'[{"id": 3, "sta'), TransientError, UncertainError),
     "no body": (HttpReply(200), TransientError, UncertainError),
     "GBK": (HttpReply(200, body="系统繁忙".encode("gbk")), TransientError, UncertainError),
+    "a sale in GBK": (HttpReply(200, body=GBK), TransientError, UncertainError),
     "a number": (said(7), TransientError, UncertainError),
     "too deep": (HttpReply(200, body=b"[" * 100_000), TransientError, UncertainError),
     "a wrong key": (recorded("a wrong key"), AuthError, AuthError),

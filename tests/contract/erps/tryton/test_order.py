@@ -13,7 +13,7 @@ from mappings.china_time import SHANGHAI
 from mappings.connector import ErpConnector
 from mappings.erps.tryton import TrytonErp
 from mappings.errors import PermanentError
-from mappings.model import OrderLine
+from mappings.model import OrderLine, Queue
 from mappings.wire import HttpReply
 from sync.services.push_order import SHOP_ZONE
 from tests.contract.erps.hands import NAME, PHONE, SN, erp_order, failure, run, said
@@ -48,28 +48,75 @@ def test_the_sale_has_the_order_s_calendar_date_in_china(hour: int, minute: int,
 
 @pytest.mark.parametrize(("fen", "text"), [(0, "0.00"), (5, "0.05"), (10**11 + 1, "1000000000.01")])
 def test_a_price_is_written_exactly(fen: int, text: str) -> None:
-    [line] = lines(sent(erp_order(replace(GOODS, price_fen=fen))))
+    [line] = lines(sent(erp_order(replace(GOODS, price_fen=fen), total_fen=fen)))
 
     assert line["unit_price"] == {"__class__": "Decimal", "decimal": text}
 
 
-def test_shipping_fee_and_discount_are_lines_where_a_product_stands_for_them() -> None:
-    freight, discount = ({**PRODUCT, "id": id_, "code": code} for id_, code in ((8, "FREIGHT"), (9, "DISCOUNT")))
-    order = erp_order(shipping_fee_fen=1200, discount_fen=500)
-    masters = (said([SHOP]), said([PARTY]), said([PRODUCT, freight, discount]))
-
-    rows = lines(sent(order, *masters, freight_sku="FREIGHT", discount_sku="DISCOUNT"))
-
-    assert [(row["product"], row["quantity"], row["unit_price"]["decimal"]) for row in rows] == [
-        (1, 2, "1388.00"),
-        (8, 1, "12.00"),
-        (9, 1, "-5.00"),
-    ]
+FEES = {"freight_sku": "FREIGHT", "discount_sku": "DISCOUNT"}
 
 
-def test_without_such_products_or_such_sums_only_the_goods_are_lines() -> None:
-    assert len(lines(sent(erp_order(shipping_fee_fen=1200, discount_fen=500)))) == 1
-    assert len(lines(sent(erp_order(), freight_sku="FREIGHT"))) == 1
+def known(*codes: str) -> HttpReply:
+    """Tryton knows these products; the ids count from 1."""
+    return said([{**PRODUCT, "id": id_, "code": code} for id_, code in enumerate(codes, 1)])
+
+
+def sold(order: Any, **settings: str) -> list[tuple[int, int, str]]:
+    """Product, pieces and price of each line."""
+    products = known("ECS000000", "TEA", "CUP", "FREIGHT", "DISCOUNT")
+    rows = lines(sent(order, said([SHOP]), said([PARTY]), products, **settings))
+    return [(row["product"], row["quantity"], row["unit_price"]["decimal"]) for row in rows]
+
+
+def test_what_is_in_several_parcels_is_one_line_and_the_lines_add_up_to_the_total() -> None:
+    lines = (replace(GOODS, price_fen=138800, quantity=2), replace(GOODS, shop_line_id="8", sku="TEA", price_fen=333))
+    later = (replace(GOODS, price_fen=138800), replace(GOODS, shop_line_id="9", sku="CUP", price_fen=1999, quantity=4))
+    sums: dict[str, Any] = {
+        "shipping_fee_fen": 1200,
+        "discount_fen": 555,
+        "total_fen": 416400 + 333 + 7996 + 1200 + 150 - 555,
+    }
+
+    rows = sold(erp_order(*lines, later_lines=later, **sums), **FEES)
+
+    assert rows == [(1, 3, "1388.00"), (2, 1, "3.33"), (3, 4, "19.99"), (4, 1, "13.50"), (5, 1, "-5.55")]
+    assert sum(pieces * round(100 * float(price)) for _, pieces, price in rows) == sums["total_fen"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "named"),
+    [
+        ({"shipping_fee_fen": 1200, "total_fen": 278800}, "product_unset", "FREIGHT_SKU"),
+        ({"total_fen": 277750}, "product_unset", "1.50"),  # insurance, packing, tax
+        ({"discount_fen": 500, "total_fen": 277100}, "product_unset", "DISCOUNT_SKU"),
+        ({"total_fen": 138800}, "sums_differ", "138800"),
+        ({"queue": Queue.REMAINDER, "total_fen": 416400}, "sums_differ", "416400"),
+    ],
+    ids=["freight", "other fees", "discount", "less than its goods", "the rest of what was sent without us"],
+)
+def test_an_order_whose_sums_tryton_could_not_show_asks_it_nothing(
+    changes: dict[str, Any], code: str, named: str
+) -> None:
+    with pytest.raises(PermanentError) as caught:
+        next(tryton().create(erp_order(**changes)))
+
+    assert caught.value.code == f"tryton.order.{code}"
+    assert named in caught.value.message
+
+
+def test_without_such_sums_or_where_they_are_left_out_by_will_only_the_goods_are_lines() -> None:
+    order = erp_order(shipping_fee_fen=1200, discount_fen=500, total_fen=278300)
+
+    assert sold(order, freight_sku="-", discount_sku="-") == sold(erp_order(), **FEES) == [(1, 2, "1388.00")]
+
+
+def test_the_goods_of_a_later_parcel_must_be_known_too() -> None:
+    order = erp_order(later_lines=(replace(GOODS, shop_line_id="8", sku="LATER"),))
+
+    error = failure(tryton().create(order), said([SHOP]), said([PARTY]), known("ECS000000"))
+
+    assert error.code == "tryton.order.sku_unknown"
+    assert "LATER" in error.message
 
 
 def test_who_the_parcel_is_for_is_told_only_where_the_erp_asks() -> None:
@@ -121,7 +168,7 @@ def test_what_tryton_does_not_know_is_refused_before_anything_is_sent(
 def test_several_unknown_goods_are_named_together_and_not_without_end() -> None:
     many = [replace(GOODS, sku=f"X{number:02d}") for number in range(25)]
 
-    error = failure(tryton().create(erp_order(*many)), said([SHOP]), said([PARTY]), said([]))
+    error = failure(tryton().create(erp_order(*many, total_fen=0)), said([SHOP]), said([PARTY]), said([]))
 
     assert "X00, X01" in error.message
     assert "and 5 more" in error.message

@@ -15,6 +15,8 @@ from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, ClassVar
 
+from sync.sandbox.erp_tokens import PATH as TOKENS
+from sync.sandbox.erp_tokens import TokenOffice
 from sync.sandbox.faults import Draw
 from sync.sandbox.http import Request, Response
 from sync.sandbox.peer import Ask, Peer, json_response
@@ -24,11 +26,14 @@ from sync.sandbox.sap_stock import SapShelves
 
 ORDERS = "/sap/opu/odata/sap/API_SALES_ORDER_SRV"
 STOCK = "/sap/opu/odata/sap/API_MATERIAL_STOCK_SRV"
+PRODUCTS = "/sap/opu/odata/sap/API_PRODUCT_SRV"
 INNER_HOST = "http://s4hana.internal:44300"
 """How SAP names itself in links, which nobody outside can reach."""
 
+_SALES_AREA = {"ProductSalesOrg": "1010", "ProductDistributionChnl": "10"}
 _ITEM = re.compile(r"A_SalesOrderItem\(SalesOrder='([^']*)',SalesOrderItem='(\d+)'\)")
 _ORDER = re.compile(r"A_SalesOrder\('([^']*)'\)")
+_PRODUCT = re.compile(r"Product eq '((?:[^']|'')*)'")
 _REFERENCE = re.compile(r"PurchaseOrderByCustomer eq '((?:[^']|'')*)'")
 
 
@@ -64,8 +69,9 @@ class SapDocument:
 
 @dataclass(slots=True)
 class SandboxSap(Peer):
-    """`user` and `password` for Basic; orders of other customers than `customers` and with SKUs in `unknown_skus` are
-    refused. `remark` is a warning that it gives with every order. `shelves` is what lies in its plants."""
+    """`user` and `password` for Basic, `tokens` for a bearer; orders of other customers than `customers` and with SKUs
+    in `unknown_skus` are refused. `remark` is a warning that it gives with every order. `shelves` is what lies in its
+    plants."""
 
     user: str = "ecsync"
     password: str = ""
@@ -73,6 +79,7 @@ class SandboxSap(Peer):
     customers: frozenset[str] = frozenset({"10100001"})
     unknown_skus: frozenset[str] = frozenset()
     remark: str = ""
+    tokens: TokenOffice = field(default_factory=TokenOffice, repr=False)
     shelves: SapShelves = field(default_factory=SapShelves, repr=False)
     name: ClassVar[str] = "erp"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -82,9 +89,11 @@ class SandboxSap(Peer):
     _opened: int = 0
 
     def understand(self, request: Request) -> Ask:
+        if request.path == TOKENS:
+            return Ask("fetch_bearer", "", lambda _: self.tokens.answer(request))
         service, _, entity = request.path.rpartition("/") if "(" not in request.path else _cut(request.path)
         by_method = {"GET": self._understand_read, "POST": self._understand_create, "PATCH": self._understand_reject}
-        if service in (ORDERS, STOCK) and request.method in by_method:
+        if service in (ORDERS, STOCK, PRODUCTS) and request.method in by_method:
             return by_method[request.method](service, entity, request)
         return Ask("unknown", "", self._behind_door(request, lambda: _missing(entity)))
 
@@ -120,6 +129,8 @@ class SandboxSap(Peer):
             return Ask("fetch_token", "", self._behind_door(request, lambda: _odata({"EntitySets": list(ENTITIES)})))
         if service == STOCK and entity == "A_MatlStkInAcctMod":
             return Ask("read_stock", "", self._behind_door(request, lambda: self._read_stock(request)))
+        if service == PRODUCTS and entity == "A_ProductSalesDelivery":
+            return Ask("check_skus", "", self._behind_door(request, lambda: self._read_products(request)))
         if service == ORDERS and entity == "A_SalesOrder":
             return Ask("find_order", _reference_in(request), self._behind_door(request, lambda: self._find(request)))
         if service == ORDERS and (single := _ORDER.fullmatch(entity)):
@@ -168,7 +179,8 @@ class SandboxSap(Peer):
     def _is_authorised(self, request: Request) -> bool:
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         wanted = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        return scheme == "Basic" and credentials == wanted and request.query.get("sap-client", "") == self.client
+        is_known = credentials == wanted if scheme == "Basic" else self.tokens.accepts(credentials)
+        return is_known and request.query.get("sap-client", "") == self.client
 
     @property
     def _cookie(self) -> str:
@@ -276,6 +288,13 @@ class SandboxSap(Peer):
             shown["__next"] = f"{INNER_HOST}{STOCK}/A_MatlStkInAcctMod?{link}"
         return _odata(shown, note="told")
 
+    def _read_products(self, request: Request) -> Response:
+        """Every material but `unknown_skus` is extended to its one sales area."""
+        test = _read_filter(request, "A_ProductSalesDelivery")
+        asked = (name.replace("''", "'") for name in _PRODUCT.findall(request.query.get("$filter", "")))
+        held = ({**_SALES_AREA, "Product": name} for name in asked if name not in self.unknown_skus)
+        return _odata({"results": [_selected(row, request) for row in held if test(row)]}, note="told")
+
     def _reference_of(self, number: str) -> str:
         with self._lock:
             document = self._documents.get(number)
@@ -296,7 +315,7 @@ def _reference_in(request: Request) -> str:
 
 
 def _read_filter(request: Request, entity: str) -> Callable[[Mapping[str, Any]], bool]:
-    known = frozenset(ENTITIES.get(entity, ())) | SapShelves.FIELDS
+    known = frozenset(ENTITIES.get(entity, ())) | SapShelves.FIELDS | {"Product", *_SALES_AREA}
     try:
         return read_filter(request.query.get("$filter", ""), known)
     except ValueError as problem:

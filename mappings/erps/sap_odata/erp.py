@@ -12,6 +12,7 @@ from mappings.erps.sap_odata.cancel import reject_items
 from mappings.erps.sap_odata.explain import explain_order
 from mappings.erps.sap_odata.odata import address, literal
 from mappings.erps.sap_odata.order import reference, write_order
+from mappings.erps.sap_odata.products import check_materials
 from mappings.erps.sap_odata.reply import ORDER_AREA, LostAnswer, read_created, read_found
 from mappings.erps.sap_odata.settings import SETTINGS, SETTLE_S, SapSettings
 from mappings.erps.sap_odata.shapes import ORDER
@@ -57,11 +58,15 @@ class SapOdataErp:
         return read_found(reply, external_ref)
 
     def create(self, order: ErpOrder) -> Exchange[ErpDocument]:
-        """Create the order in one call. Raises any PeerError but DuplicateError: SAP knows no duplicates.
+        """Create the order in one call, once its materials are known to be there (`product_path`). Raises any PeerError
+        but DuplicateError: SAP knows no duplicates.
 
         Where the answer was lost, SAP may commit the order a moment later: the next look waits for that.
         """
         body = write_order(order, self._given)
+        if self._given.product_path:
+            materials = [item["Material"] for item in body["to_Item"]]
+            yield from check_materials(self._access, self._given, materials)
         url = address(self._given.order_service, ORDER, self._given.options)
         try:
             reply = yield from self._access.change(ORDER_AREA, "create_order", "POST", url, body)

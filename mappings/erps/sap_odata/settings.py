@@ -79,6 +79,8 @@ SETTINGS = (
             "/sap/opu/odata/sap/API_SALES_ORDER_SRV", parse=parse_service),
     Setting("stock_path", "Path of the stock service (empty: SAP is not asked for stock)",
             "库存服务路径（留空则不读库存）", "/sap/opu/odata/sap/API_MATERIAL_STOCK_SRV", parse=parse_service),
+    Setting("product_path", "Path of the product service, asked for every SKU before an order (empty: not asked)",
+            "产品服务路径，推送前核对每个货号（留空不核对）", "", parse=parse_service),
     Setting("sap_client", "Client, sap-client (empty: the system's default)", "集团 sap-client（留空用系统默认）", "",
             parse=parse_client),
     Setting("auth", "basic or oauth (client credentials)", "认证方式：basic 或 oauth（客户端凭证）", "basic",
@@ -139,6 +141,7 @@ class SapSettings:
     base_url: str
     order_path: str
     stock_path: str
+    product_path: str
     sap_client: str
     auth: str
     username: str

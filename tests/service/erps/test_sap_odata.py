@@ -16,9 +16,10 @@ from mappings.model import ErpDocument, ErpOrder
 from sync.clock import utc_now
 from sync.db.orders import read_order
 from sync.db.stock import read_levels
+from sync.sandbox.erp_tokens import TokenOffice
 from sync.sandbox.faults import FaultInjector, Faults
 from sync.sandbox.ledger import Ledger
-from sync.sandbox.sap import SandboxSap
+from sync.sandbox.sap import PRODUCTS, SandboxSap
 from sync.services.poll_shop import poll_shop
 from sync.services.sync_stock import sync_stock
 from tests.service.erps.erp_house import LOST_ANSWERS, ErpHouse, open_erp_house
@@ -26,6 +27,15 @@ from tests.service.house import SHOP
 from tests.service.stock.hands import configure_shop, less, plain_order, serve_only, take_at_order
 
 PASSWORD = "sandbox-sap-password"
+SECRET = "sandbox-client-secret"
+OAUTH: dict[str, str | None] = {
+    "AUTH": "oauth",
+    "TOKEN_URL": "{url}/oauth/token",
+    "CLIENT_ID": "ecsync",
+    "CLIENT_SECRET": SECRET,
+    "USERNAME": None,
+    "PASSWORD": None,
+}
 SETTINGS: dict[str, str | None] = {
     "BASE_URL": "{url}",
     "SAP_CLIENT": "100",
@@ -53,7 +63,8 @@ def open_sap(tmp_path: Path) -> OpenSap:
     """Opens a house with SAP in it; what it is given are other settings of the connector."""
 
     def open_it(**settings: str | None) -> AbstractContextManager[Sap]:
-        peer = SandboxSap(Ledger(), FaultInjector(5), password=PASSWORD)
+        office = TokenOffice("ecsync", SECRET)
+        peer = SandboxSap(Ledger(), FaultInjector(5), password=PASSWORD, tokens=office)
         return open_erp_house(tmp_path, "sap_odata", peer, {**SETTINGS, **settings})
 
     return open_it
@@ -205,6 +216,42 @@ def test_no_record_shows_password_token_session_name_or_phone(sap: Sap) -> None:
     assert "PurchaseOrderByCustomer" in kept
     for word in (PASSWORD, token, session_id, who["name"], who["phone"], who["address"]["street"]):
         assert word not in kept
+
+
+def test_materials_are_asked_for_first_where_the_product_service_is_open(open_sap: OpenSap) -> None:
+    with open_sap(PRODUCT_PATH=PRODUCTS) as sap:
+        [first] = sap.push()
+        sap.peer.unknown_skus = frozenset(line.sku for line in sap.house.rt.shops[SHOP].read_stock())
+        [second] = sap.push(seed=8)
+
+        assert list(sap.documents()) == [first]
+        assert sap.desk() == ["sap_odata.order.sku_unknown"]
+        assert sap.asked().count("create_order") == 1, "the second was never sent"
+        assert sap.house.step("push_order", second).state == "parked"
+
+
+def test_by_oauth_one_bearer_serves_all_orders_and_another_follows_when_it_is_taken_away(open_sap: OpenSap) -> None:
+    with open_sap(**OAUTH) as sap:
+        first = sap.push(2)
+        sap.peer.tokens.revoke_all()
+        second = sap.push(2, seed=8)
+        kept = "".join(row.request + row.reply for row in sap.attempts())
+
+        assert {order_sn: len(numbers) for order_sn, numbers in sap.documents().items()} == dict.fromkeys(
+            (*first, *second), 1
+        )
+        assert sap.asked().count("fetch_bearer") == 2
+        assert "sandbox-access-" not in kept
+        assert SECRET not in kept
+
+
+def test_a_client_that_sap_does_not_know_holds_the_orders_and_parks_none(open_sap: OpenSap) -> None:
+    with open_sap(**OAUTH) as sap:
+        sap.peer.tokens.client_secret = "another"
+        [order_sn] = sap.push()
+
+        assert sap.house.step("push_order", order_sn).state == "owed"
+        assert sap.desk() == ["erp.sap_odata.refused"]
 
 
 # --- cancels

@@ -16,10 +16,14 @@ from mappings.errors import AuthError, PeerError, PermanentError, TransientError
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The moment of sending, aware UTC, and a UUID never sent before: for protocols that sign one or both."""
+    """The moment of sending, aware UTC, and a UUID never sent before: for protocols that sign one or both.
+
+    `kept` is what this peer's replies brought before that had to be kept (`HttpCall.keeps`).
+    """
 
     at: datetime
     nonce: str
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class HttpCall:
     `operation` names it in metrics (`book_waybill`). `secrets` are texts that no record may show.
     `changes_peer` is False for pure reads: their failures are never uncertain.
     `stamped` finishes the call (body, query or headers) when it leaves, where the protocol signs that moment.
+    `keeps` says what of the reply all workers must know from now on (`Spec.keeps_secrets`); empty: nothing new.
     `after` is what the reply before it meant, where that was a no and the exchange goes on: it is recorded as that.
     """
 
@@ -41,6 +46,7 @@ class HttpCall:
     secrets: tuple[str, ...] = ()
     stamped: Callable[[HttpCall, Stamp], HttpCall] | None = None
     after: PeerError | None = None
+    keeps: Callable[[HttpReply], Mapping[str, str]] | None = None
 
     def sealed(self, stamp: Stamp) -> HttpCall:
         """The call as it leaves at this moment."""

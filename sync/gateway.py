@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from mappings.errors import AuthError, PeerError, TransientError, UncertainError
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp
 from sync.clock import utc_now
+from sync.keeper import Keeper
 from sync.metrics import Counters
 from sync.peers import PeerDoor
 from sync.redaction import readable, redact
@@ -80,12 +81,18 @@ class Gateway:
     """Sends what connectors want sent. One per process; sessions are per thread."""
 
     def __init__(
-        self, peers: Iterable[PeerSettings], door: PeerDoor, counters: Counters, limits_url: str = "memory://"
+        self,
+        peers: Iterable[PeerSettings],
+        door: PeerDoor,
+        counters: Counters,
+        limits_url: str = "memory://",
+        keeper: Keeper | None = None,
     ) -> None:
         self._peers = {peer.key: peer for peer in peers}
         self._door = door
         self._counters = counters
         self._turns = Turns(limits_url)
+        self._keeper = keeper
         self._local = threading.local()
 
     def run(self, peer_key: str, exchange: Exchange[T], context: CallContext) -> T:
@@ -196,11 +203,14 @@ class Gateway:
     def _send(self, peer: PeerSettings, call: HttpCall, turn_wait_s: float) -> _Sent:
         self._pass_door(peer.key)
         self._take_turn(peer, turn_wait_s)
-        call = call.sealed(_new_stamp())
+        keeper = self._keeper if peer.spec.keeps_secrets else None
+        call = call.sealed(_new_stamp(keeper.read(peer.key) if keeper else {}))
         started, clock = utc_now(), time.monotonic()
         came: HttpReply | PeerError
         try:
             came = self._reply_to(peer, call)
+            if keeper and call.keeps and (news := call.keeps(came)):
+                keeper.write(peer.key, news)
         except PeerError as failure:
             came = failure
         return _Sent(call, came, started, time.monotonic() - clock)
@@ -320,8 +330,8 @@ class _Sent:
         return exchange.throw(self.came) if isinstance(self.came, PeerError) else exchange.send(self.came)
 
 
-def _new_stamp() -> Stamp:
-    return Stamp(utc_now(), str(uuid4()))
+def _new_stamp(kept: Mapping[str, str] | None = None) -> Stamp:
+    return Stamp(utc_now(), str(uuid4()), kept or {})
 
 
 def _redact_error(error: PeerError, private: Iterable[str], secrets: Iterable[str]) -> None:

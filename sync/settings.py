@@ -95,6 +95,7 @@ class Settings:
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     limits_url: str = field(repr=False)
+    secrets_key: str = field(repr=False)
     shops: tuple[PeerSettings, ...]
     carriers: tuple[PeerSettings, ...]
     erps: tuple[PeerSettings, ...]
@@ -253,6 +254,7 @@ def _read_all(reader: Reader) -> Settings:
         database_url=get("ECSYNC_DATABASE_URL", check_database, DEFAULT_DATABASE),
         broker_url=broker,
         limits_url=get("ECSYNC_LIMITS_URL", default=broker if broker.startswith("redis") else "memory://"),
+        secrets_key=reader.keys,
         shops=_read_peers(reader, "shop", "ECSYNC_SHOPS"),
         carriers=_read_peers(reader, "carrier", "ECSYNC_CARRIERS"),
         erps=_read_peers(reader, "erp", "ECSYNC_ERPS"),

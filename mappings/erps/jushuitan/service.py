@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from mappings.erps.jushuitan.settings import JushuitanSettings
-from mappings.errors import AuthError, PermanentError
+from mappings.erps.jushuitan.tokens import Pair
+from mappings.errors import AuthError, PeerError, PermanentError
 from mappings.fields import objects_in, text_of
 from mappings.rulings import Rules, Ruling, garbled, is_utf8
 from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, read_json_object, spellings, to_json
@@ -19,6 +20,7 @@ from mappings.wire import Exchange, HttpCall, HttpReply, Stamp, check_status, re
 FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
 REFRESH = "/openWeb/auth/refreshToken"
 TOKEN_REFUSED = "100"  # noqa: S105 - an answer's code
+TOKEN = "jushuitan.token"  # noqa: S105 - the front of an error's code
 MOST_PAGES = 2000
 
 RULES = Rules.of("Jushuitan", __package__)
@@ -49,11 +51,10 @@ class Answer:
 
 
 class Service:
-    """The way to Jushuitan. It remembers a renewed token, in memory: a restart begins with that of the settings."""
+    """The way to Jushuitan."""
 
     def __init__(self, settings: JushuitanSettings) -> None:
         self.settings = settings
-        self._access_token, self._refresh_token = settings.access_token, settings.refresh_token
 
     def ask(
         self, operation: str, path: str, biz: Biz, area: str, *, changes_peer: bool = True
@@ -62,14 +63,18 @@ class Service:
 
         Raises any PeerError; UncertainError only where `changes_peer`.
         """
-        used = self._access_token
-        answer = yield from self._ask_once(operation, path, biz, area, changes_peer)
-        if answer.code == TOKEN_REFUSED and self._refresh_token:
-            if used == self._access_token:  # else another thread has renewed it meanwhile
-                yield from self._renew()
-            answer = yield from self._ask_once(operation, path, biz, area, changes_peer)
+        asking = _Asking(self.settings, operation, path, biz, changes_peer)
+        answer = read_answer((yield asking.call()), area, changes_peer=changes_peer)
+        refusal: PeerError | None = None
+        if answer.code == TOKEN_REFUSED and asking.pair.refresh:
+            reply = yield asking.renewal()
+            if asking.is_renewal:
+                refusal = _refusal(read_answer(reply, TOKEN, changes_peer=False))
+                reply = yield asking.call()  # even if refused: another worker's renewal may have come first
+            answer = read_answer(reply, area, changes_peer=changes_peer)
         if answer.ruling.cls != "ok":
-            raise RULES.error(answer.ruling, area, answer.code, answer.text, changes_peer=changes_peer)
+            refusal = refusal if answer.code == TOKEN_REFUSED else None
+            raise refusal or RULES.error(answer.ruling, area, answer.code, answer.text, changes_peer=changes_peer)
         return answer.data
 
     def rows(
@@ -93,57 +98,76 @@ class Service:
                 return rows
         raise garbled(area, f"Jushuitan gives more than {MOST_PAGES} pages", changes_peer=False)
 
-    def _ask_once(self, operation: str, path: str, biz: Biz, area: str, changes_peer: bool) -> Exchange[Answer]:
-        token = self._access_token
 
-        def sealed(call: HttpCall, stamp: Stamp) -> HttpCall:
-            fields = {"access_token": token, "version": "2", "biz": to_json(biz(stamp.at))}
-            return replace(call, body=self._form(fields, stamp))
+@dataclass(slots=True)
+class _Asking:
+    """A call as it leaves with the token of that moment; in its place the renewal, unless another worker was first."""
 
-        reply = yield self._call(operation, path, sealed, changes_peer=changes_peer)
-        return read_answer(reply, area, changes_peer=changes_peer)
+    settings: JushuitanSettings
+    operation: str
+    path: str
+    biz: Biz
+    changes_peer: bool
+    pair: Pair = field(init=False)
+    is_renewal: bool = False
 
-    def _renew(self) -> Exchange[None]:
-        """Ask for a new token. Raises AuthError where Jushuitan gives none."""
+    def __post_init__(self) -> None:
+        self.pair = Pair.of(self.settings, {})
 
-        def sealed(call: HttpCall, stamp: Stamp) -> HttpCall:
-            fields = {"grant_type": "refresh_token", "refresh_token": self._refresh_token, "scope": "all"}
-            return replace(call, body=self._form(fields, stamp))
-
-        reply = yield self._call("refresh_token", REFRESH, sealed, changes_peer=False)
-        answer = read_answer(reply, "jushuitan.token", changes_peer=False)
-        token = text_of(answer.data, "access_token")
-        if answer.ruling.cls == "transient":
-            raise RULES.error(answer.ruling, "jushuitan.token", answer.code, answer.text, changes_peer=False)
-        if answer.ruling.cls != "ok" or not token:
-            raise AuthError(
-                "jushuitan.token.refresh_refused",
-                "The access token ran out, and Jushuitan does not renew it: authorise the app anew, set ACCESS_TOKEN "
-                "and REFRESH_TOKEN, restart. Orders wait until then",
-                peer_code=answer.code,
-                peer_text=answer.text[:200],
-            )
-        self._access_token = token
-        self._refresh_token = text_of(answer.data, "refresh_token") or self._refresh_token
-
-    def _call(
-        self, operation: str, path: str, sealed: Callable[[HttpCall, Stamp], HttpCall], *, changes_peer: bool
-    ) -> HttpCall:
+    def call(self) -> HttpCall:
+        """The question itself."""
+        url, secrets = self.settings.base_url + self.path, self.settings.secrets
         return HttpCall(
-            operation,
-            "POST",
-            self.settings.base_url + path,
-            FORM,
-            changes_peer=changes_peer,
-            secrets=(*self.settings.secrets, *spellings((self._access_token, self._refresh_token))),
-            stamped=sealed,
+            self.operation, "POST", url, FORM, changes_peer=self.changes_peer, secrets=secrets, stamped=self._asked
         )
 
-    def _form(self, fields: Mapping[str, str], stamp: Stamp) -> bytes:
+    def renewal(self) -> HttpCall:
+        """What comes after a token was refused."""
+        self.is_renewal = True
+        return replace(self.call(), stamped=self._renewing)
+
+    def _asked(self, call: HttpCall, stamp: Stamp) -> HttpCall:
+        self.pair = Pair.of(self.settings, stamp.kept)
+        fields = {"access_token": self.pair.access, "version": "2", "biz": to_json(self.biz(stamp.at))}
+        return self._sealed(call, fields, stamp)
+
+    def _renewing(self, call: HttpCall, stamp: Stamp) -> HttpCall:
+        self.is_renewal = Pair.of(self.settings, stamp.kept) == self.pair
+        if not self.is_renewal:
+            return self._asked(call, stamp)
+        fields = {"grant_type": "refresh_token", "refresh_token": self.pair.refresh, "scope": "all"}
+        url = self.settings.base_url + REFRESH
+        renewal = replace(call, operation="refresh_token", url=url, changes_peer=False, keeps=self._renewed)
+        return self._sealed(renewal, fields, stamp)
+
+    def _sealed(self, call: HttpCall, fields: Mapping[str, str], stamp: Stamp) -> HttpCall:
         """The signed form: a time more than 15 minutes from Jushuitan's own is refused (140), so it is always fresh."""
         timestamp = str(int(stamp.at.timestamp()))
         whole = {"app_key": self.settings.app_key, "timestamp": timestamp, "charset": "utf-8", **fields}
-        return urlencode({**whole, "sign": sign(whole, self.settings.app_secret)}).encode("ascii")
+        body = urlencode({**whole, "sign": sign(whole, self.settings.app_secret)}).encode("ascii")
+        return replace(call, body=body, secrets=(*call.secrets, *spellings((self.pair.access, self.pair.refresh))))
+
+    def _renewed(self, reply: HttpReply) -> dict[str, str]:
+        try:
+            answer = read_answer(reply, TOKEN, changes_peer=False)
+        except PeerError:
+            return {}
+        return self.pair.renewed(answer.data) if answer.ruling.cls == "ok" else {}
+
+
+def _refusal(answer: Answer) -> PeerError | None:
+    """Why there is no new token; None where there is one. Raises TransientError where Jushuitan is busy."""
+    if answer.ruling.cls == "transient":
+        raise RULES.error(answer.ruling, TOKEN, answer.code, answer.text, changes_peer=False)
+    if answer.ruling.cls == "ok" and text_of(answer.data, "access_token"):
+        return None
+    return AuthError(
+        f"{TOKEN}.refresh_refused",
+        "The access token ran out, and Jushuitan does not renew it: authorise the app anew, set ACCESS_TOKEN "
+        "and REFRESH_TOKEN, restart. Orders wait until then",
+        peer_code=answer.code,
+        peer_text=answer.text[:200],
+    )
 
 
 def _page_of(wanted: Biz, page: int, at_once: int, now: datetime) -> dict[str, Any]:

@@ -72,6 +72,7 @@ SPEC = Spec(
     polls_shipments=True,
     skus_at_once=100,
     tells_changes=True,
+    keeps_secrets=True,
 )
 
 

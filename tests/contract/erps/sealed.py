@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,24 @@ def recorded(erp: str, name: str) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def sealed(call: HttpCall, at: datetime = NOW) -> HttpCall:
-    return call.sealed(Stamp(at, "00000000-0000-4000-8000-000000000000"))
+def sealed(call: HttpCall, at: datetime = NOW, kept: Mapping[str, str] | None = None) -> HttpCall:
+    return call.sealed(Stamp(at, "00000000-0000-4000-8000-000000000000", kept or {}))
 
 
-def talk(exchange: Exchange[T], *replies: HttpReply, at: datetime = NOW) -> tuple[T, list[HttpCall]]:
-    """Feed the replies; the result and the calls as they left. Every reply must be used."""
-    calls, waiting = [sealed(next(exchange), at)], list(replies)
+def talk(
+    exchange: Exchange[T], *replies: HttpReply, at: datetime = NOW, kept: dict[str, str] | None = None
+) -> tuple[T, list[HttpCall]]:
+    """Feed the replies; the result and the calls as they left. Every reply must be used.
+
+    `kept` is what the gateway keeps of replies for all workers.
+    """
+    kept = {} if kept is None else kept
+    calls, waiting = [sealed(next(exchange), at, kept)], list(replies)
     while True:
+        reply = waiting.pop(0)
+        kept.update(calls[-1].keeps(reply) if calls[-1].keeps else {})
         try:
-            calls.append(sealed(exchange.send(waiting.pop(0)), at))
+            calls.append(sealed(exchange.send(reply), at, kept))
         except StopIteration as end:
             assert not waiting, "the exchange ended before it read every reply"
             return end.value, calls

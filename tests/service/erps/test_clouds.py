@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from mappings.connector import ShippingErp
 from mappings.errors import TransientError
 from sync.clock import utc_now
+from sync.db.models import CursorRow
 from sync.db.orders import read_order
 from sync.gateway import CallContext
+from sync.metrics import Counters
+from sync.runtime import Runtime
 from sync.sandbox.jushuitan import SandboxJushuitan
+from sync.secrets_box import new_key
 from sync.services.poll_shop import poll_shop
 from sync.services.sync_stock import sync_stock
 from sync.services.take_shipments import take_shipments
@@ -185,6 +190,26 @@ def test_a_token_that_ran_out_is_renewed_and_no_order_waits(tmp_path: Path) -> N
         assert sorted(cloud.documents()) == sorted(numbers)
         assert cloud.asked("refresh_token") == [("refresh_token", "renewed")], "once, and it is remembered"
         assert [text for text in (peer.access_token, peer.refresh_token) if text in cloud.records()] == []
+
+
+def test_a_renewed_token_is_known_to_other_workers_and_after_a_restart(tmp_path: Path) -> None:
+    peer = jushuitan(refresh_token="sandbox-refresh")
+    with open_cloud_house(tmp_path, peer, ECSYNC_SECRETS_KEY=new_key()) as cloud:
+        peer.expire_token()
+        [number] = cloud.house.seed(1)
+        cloud.house.poll()
+        cloud.house.settle()
+
+        other = Runtime(cloud.house.rt.settings, counters=Counters(CollectorRegistry()))
+        found = other.gateway.run(cloud.key, other.erps[cloud.key].find(number), CallContext())
+        other.close()
+
+        assert found is not None
+        assert cloud.asked("refresh_token") == [("refresh_token", "renewed")]
+        with cloud.house.rt.database.reading() as session:
+            kept = session.get_one(CursorRow, f"kept.{cloud.key}").value
+        assert kept.startswith("fernet:")
+        assert [text for text in (peer.access_token, peer.refresh_token) if text in kept + cloud.records()] == []
 
 
 def test_a_token_that_cannot_be_renewed_closes_the_door_and_orders_wait(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from mappings.wire import Exchange, HttpReply
 from tests.contract.erps.hands import PROXY_200, PROXY_502, SN, erp_order, failure, said
 from tests.contract.erps.jushuitan.cases import SHAPES, TAKEN, bad, erp, form, good, held, row, stock
 from tests.contract.erps.no_answer import NO_ANSWER
-from tests.contract.erps.sealed import CLASSES, NOW, talk
+from tests.contract.erps.sealed import CLASSES, NOW, sealed, talk
 
 DOCUMENT = ErpDocument("1528134", SN)
 
@@ -110,19 +110,69 @@ def test_without_a_refresh_token_a_token_that_ran_out_closes_the_door(operation:
 
 
 def test_a_token_that_ran_out_is_renewed_once_and_the_order_is_sent_again() -> None:
-    peer = erp(refresh_token="oldrefresh")
+    kept: dict[str, str] = {}
 
-    document, calls = talk(peer.create(erp_order()), bad(100), NEW_TOKEN, TAKEN)
-    _, [later] = talk(peer.find(SN), held())
+    document, calls = talk(erp(refresh_token="oldrefresh").create(erp_order()), bad(100), NEW_TOKEN, TAKEN, kept=kept)
+    _, [later] = talk(erp(refresh_token="oldrefresh").find(SN), held(), kept=kept)
 
     assert document.erp_no == "1528134"
     assert [call.operation for call in calls] == ["create_order", "refresh_token", "create_order"]
+    assert [call.changes_peer for call in calls] == [True, False, True]
     assert calls[1].url.endswith("/openWeb/auth/refreshToken")
     asked = form(calls[1])
     assert (asked["grant_type"], asked["refresh_token"], asked["scope"]) == ("refresh_token", "oldrefresh", "all")
     assert [form(calls[0])["access_token"], form(calls[2])["access_token"]] == ["testtoken", "newtoken"]
-    assert form(later)["access_token"] == "newtoken", "it is remembered"
-    assert {"newtoken", "newrefresh"} <= set(later.secrets)
+    assert form(later)["access_token"] == "newtoken", "every worker knows it, also after a restart"
+    assert {"newtoken", "newrefresh", "testsecret"} <= set(later.secrets)
+
+
+def test_the_next_renewal_is_made_with_what_the_last_one_brought() -> None:
+    kept: dict[str, str] = {}
+    talk(erp(refresh_token="oldrefresh").find(SN), bad(100), NEW_TOKEN, held(), kept=kept)
+
+    _, calls = talk(erp(refresh_token="oldrefresh").find(SN), bad(100), good(access_token="third"), held(), kept=kept)
+
+    assert form(calls[1])["refresh_token"] == "newrefresh"
+    assert (kept["access_token"], kept["refresh_token"]) == ("third", "newrefresh"), "one that brings none keeps it"
+
+
+def test_a_token_that_another_worker_has_renewed_is_not_renewed_again() -> None:
+    kept: dict[str, str] = {}
+    other = erp(refresh_token="oldrefresh").find(SN)
+    late = erp(refresh_token="oldrefresh").create(erp_order())
+    first = sealed(next(late), kept=kept)
+    talk(other, bad(100), NEW_TOKEN, held(), kept=kept)
+
+    second = sealed(late.send(bad(100)), kept=kept)
+    with pytest.raises(StopIteration):
+        late.send(TAKEN)
+
+    assert [first.operation, second.operation] == ["create_order", "create_order"]
+    assert [form(first)["access_token"], form(second)["access_token"]] == ["testtoken", "newtoken"]
+
+
+def test_a_renewal_that_came_too_late_goes_on_with_the_token_that_another_worker_got() -> None:
+    kept: dict[str, str] = {}
+    other = erp(refresh_token="oldrefresh").find(SN)
+    late = erp(refresh_token="oldrefresh").create(erp_order())
+    sealed(next(late), kept=kept)
+    renewal = sealed(late.send(bad(100)), kept=kept)
+    talk(other, bad(100), NEW_TOKEN, held(), kept=kept)
+
+    again = sealed(late.send(bad(-1)), kept=kept)
+
+    assert (renewal.operation, again.operation) == ("refresh_token", "create_order")
+    assert form(again)["access_token"] == "newtoken"
+
+
+@pytest.mark.parametrize("changed", ["access_token", "refresh_token", "app_key"])
+def test_a_new_authorisation_in_the_settings_counts_more_than_what_was_kept(changed: str) -> None:
+    kept: dict[str, str] = {}
+    talk(erp(refresh_token="oldrefresh").find(SN), bad(100), NEW_TOKEN, held(), kept=kept)
+
+    _, [call] = talk(erp(**{"refresh_token": "oldrefresh", changed: "anew"}).find(SN), held(), kept=kept)
+
+    assert form(call)["access_token"] == ("anew" if changed == "access_token" else "testtoken")
 
 
 def test_a_new_token_that_is_refused_too_makes_no_loop() -> None:
@@ -133,7 +183,7 @@ def test_a_new_token_that_is_refused_too_makes_no_loop() -> None:
 
 @pytest.mark.parametrize("reply", [bad(150), bad(100), bad(-1), good()])
 def test_a_renewal_that_is_refused_tells_to_authorise_anew(reply: HttpReply) -> None:
-    problem = problem_of("create", bad(100), reply, refresh_token="oldrefresh")
+    problem = problem_of("create", bad(100), reply, bad(100), refresh_token="oldrefresh")
 
     assert (type(problem), problem.code) == (AuthError, "jushuitan.token.refresh_refused")
     assert "authorise" in problem.message

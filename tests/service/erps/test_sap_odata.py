@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from sync.sandbox.faults import FaultInjector, Faults
 from sync.sandbox.ledger import Ledger
 from sync.sandbox.sap import PRODUCTS, SandboxSap
 from sync.services.poll_shop import poll_shop
+from sync.services.run_steps import run_steps
 from sync.services.sync_stock import sync_stock
 from tests.service.erps.erp_house import LOST_ANSWERS, ErpHouse, open_erp_house
 from tests.service.house import SHOP
@@ -169,6 +171,20 @@ def test_after_a_lost_answer_the_next_look_waits_until_sap_is_done(sap: Sap) -> 
 
     not_before = sap.house.step("push_order", order_sn).not_before
     assert not_before - utc_now() > timedelta(seconds=50)
+
+
+def test_workers_that_meet_at_one_order_look_and_create_once(sap: Sap) -> None:
+    """SAP would take the second one, too: the order's lease is what keeps them apart."""
+    sap.peer.injector.configure(Faults(latency_ms=150))
+    [order_sn] = sap.house.seed()
+    poll_shop(sap.house.rt, SHOP)
+    order_id = sap.house.order(order_sn).id
+    with ThreadPoolExecutor(4) as workers:
+        for told in [workers.submit(run_steps, sap.house.rt, order_id, sap.key) for _ in range(4)]:
+            told.result()
+
+    assert sap.asked() == ["find_order", "create_order"]
+    assert len(sap.documents()[order_sn]) == 1
 
 
 def test_what_sap_warns_of_is_kept_with_the_step_and_needs_nobody(sap: Sap) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.erps.jushuitan.service import Service
+from mappings.erps.jushuitan.service import RULES, Service
 from mappings.errors import PermanentError
 from mappings.fields import objects_in, text_of
 from mappings.model import ErpDocument
@@ -87,6 +87,9 @@ def _read_rows(data: Mapping[str, Any]) -> None:
     """Rows are optional in the answer to a cancel; one that says no counts."""
     for row in objects_in(data.get("datas")):
         if text_of(row, "issuccess").lower() == "false":
+            ruling = RULES.judge_words(text_of(row, "msg"))
+            if ruling.cls != "permanent":
+                raise RULES.error(ruling, AREA, text_of(row, "o_id"), text_of(row, "msg"))
             raise PermanentError(
                 f"{AREA}.rejected",
                 "Jushuitan did not cancel the order. See there why, cancel by hand, then resolve this line",

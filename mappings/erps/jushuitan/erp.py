@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from mappings.connector import Config, Spec
 from mappings.erps.jushuitan import cancel, shipments, stock
 from mappings.erps.jushuitan.order import AREA, upload_row
-from mappings.erps.jushuitan.service import Service
+from mappings.erps.jushuitan.service import RULES, Service
 from mappings.erps.jushuitan.settings import SPEC, JushuitanSettings
-from mappings.errors import PermanentError
+from mappings.errors import PeerError, PermanentError
 from mappings.explaining import Explained
 from mappings.field_sources import explain_fields, read_rows
 from mappings.fields import objects_in, text_of
@@ -79,9 +79,17 @@ def _read_row(data: Mapping[str, Any], external_ref: str) -> ErpDocument:
         o_id = text_of(rows[0], "o_id")
         return ErpDocument("" if o_id == "0" else o_id, external_ref)
     if said == "false":
-        raise PermanentError(
-            f"{AREA}.rejected",
-            "Jushuitan refuses the order in its own words; nothing was entered there. Correct it, then retry",
-            peer_text=text_of(rows[0], "msg")[:200],
-        )
+        raise _refusal(text_of(rows[0], "msg"))
     raise garbled(AREA, "Jushuitan's answer does not say what became of the order")
+
+
+def _refusal(text: str) -> PeerError:
+    """What a row's own words mean."""
+    ruling = RULES.judge_words(text)
+    if ruling.cls != "permanent":
+        return RULES.error(ruling, AREA, "", text)
+    return PermanentError(
+        f"{AREA}.rejected",
+        "Jushuitan refuses the order in its own words; nothing was entered there. Correct it, then retry",
+        peer_text=text[:200],
+    )

@@ -187,4 +187,4 @@ def read_answer(reply: HttpReply, area: str, *, changes_peer: bool = True) -> An
     if not code or not is_utf8(reply.body):
         raise garbled(area, "Jushuitan's answer cannot be read", code, changes_peer=changes_peer)
     text = text_of(body, "msg")
-    return Answer(RULES.judge(code), code, text, body)
+    return Answer(RULES.judge(code, text), code, text, body)

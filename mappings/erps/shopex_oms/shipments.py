@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mappings.china_time import read_time, write_time
@@ -16,6 +16,8 @@ from mappings.model import ErpShipment
 from mappings.wire import Exchange
 
 CODE = "shopex_oms.shipments"
+TOLD_LATE = timedelta(days=1)
+"""The OMS lists deliveries by the time that a warehouse gives, which may tell it hours after that."""
 PAGE_SIZE = 100
 MOST_PAGES = 500
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -24,8 +26,11 @@ _SOLD_AS_IT_IS = ("goods", "product", "gift")
 
 
 def read_shipments(settings: OmsSettings, since: datetime) -> Exchange[tuple[ErpShipment, ...]]:
-    """Our shop's deliveries since then, oldest first; one without a waybill number is left out: it shows nothing."""
-    asked = {"start_time": write_time(since), "shop_bn": settings.shop_bn, "page_size": str(PAGE_SIZE)}
+    """Our shop's deliveries that it was told of since then, and older ones, oldest first.
+
+    One without a waybill number is left out: it shows nothing.
+    """
+    asked = {"start_time": write_time(since - TOLD_LATE), "shop_bn": settings.shop_bn, "page_size": str(PAGE_SIZE)}
     found: dict[str, ErpShipment] = {}
     for page in range(1, MOST_PAGES + 1):
         fields = {**asked, "page_no": str(page)}

@@ -51,6 +51,27 @@ def test_a_row_that_says_no_is_a_refusal_in_jushuitans_words() -> None:
     assert problem.peer_text == "店铺未授权"
 
 
+@pytest.mark.parametrize(
+    ("text", "changing", "reading", "word"),
+    [
+        ("系统繁忙，请稍后再试", TransientError, TransientError, "busy"),
+        ("订单正在处理", TransientError, TransientError, "busy"),
+        ("服务器异常", UncertainError, TransientError, "failed"),
+        ("请求超时", UncertainError, TransientError, "failed"),
+        ("一句没有人见过的话", PermanentError, PermanentError, "rejected"),
+    ],
+)
+def test_words_decide_where_a_row_or_a_code_that_nobody_mapped_says_no(
+    text: str, changing: type[PeerError], reading: type[PeerError], word: str
+) -> None:
+    problems = {operation: problem_of(operation, bad(-1, text)) for operation in OPERATIONS}
+    problems["row"] = problem_of("create", row(issuccess=False, msg=text))
+
+    for operation, problem in problems.items():
+        assert type(problem) is (changing if operation in {*CHANGES, "row"} else reading), operation
+        assert (problem.code.rpartition(".")[2], problem.peer_text) == (word, text)
+
+
 def test_a_good_code_without_our_row_says_nothing_of_our_order() -> None:
     for reply in (good(datas=[]), good(), row(so_id="another"), row(issuccess=None)):
         problem = problem_of("create", reply)

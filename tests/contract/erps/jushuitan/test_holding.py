@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mappings.errors import PermanentError
+from mappings.errors import PermanentError, TransientError
 from mappings.model import ErpDocument, StockFigure
 from tests.contract.erps.hands import SN, failure
 from tests.contract.erps.jushuitan.cases import SHAPES, biz, erp, good, held, stock
@@ -91,6 +91,14 @@ def test_an_order_in_any_other_state_is_cancelled(status: str) -> None:
     _, calls = talk(erp().cancel(DOCUMENT), held({"status": status}), DONE)
 
     assert calls[-1].operation == "cancel_order"
+
+
+def test_a_cancel_that_finds_jushuitan_busy_is_tried_again() -> None:
+    busy = good(datas=[{"o_id": 1528134, "issuccess": False, "msg": "系统繁忙，请稍后再试"}])
+
+    problem = failure(erp().cancel(DOCUMENT), held({}), busy)
+
+    assert (type(problem), problem.code) == (TransientError, "jushuitan.cancel.busy")
 
 
 def test_a_row_of_the_cancel_that_says_no_is_a_no() -> None:

@@ -165,12 +165,12 @@ def test_a_delivery_names_order_waybill_courier_and_pieces() -> None:
     )
 
 
-def test_our_shops_deliveries_are_asked_for_since_then() -> None:
+def test_our_shops_deliveries_are_asked_for_with_a_day_in_which_a_warehouse_may_tell_them() -> None:
     _, [call] = run(erp().poll_shipments(SINCE), rows())
     form = form_of(call)
 
     assert (form["method"], form["shop_bn"]) == ("sales.getDeliveryList", "ecshop01")
-    assert (form["start_time"], form["end_time"]) == ("2026-11-21 00:30:00", "2026-11-22 23:04:51")
+    assert (form["start_time"], form["end_time"]) == ("2026-11-20 00:30:00", "2026-11-22 23:04:51")
     assert (call.operation, call.changes_peer) == ("poll_shipments", False)
 
 

@@ -26,7 +26,7 @@ PICKUP = PickupRequest(
     "2026112100001-1", "", "ZTO", REQUEST.order, REQUEST.consignor, kdniao.NOW, kdniao.NOW + timedelta(hours=2)
 )
 PARCEL = {"shipper_code": "ZTO", "waybill_no": "73100000000001", "order_code": "2026112100001-1"}
-ASKED = PARCEL | {"phone": "13900000002", "asked_at": kdniao.NOW}
+ASKED: dict[str, Any] = PARCEL | {"phone": "13900000002", "asked_at": kdniao.NOW}
 FOLLOWED = PARCEL | {"phone": "13900000002", "callback_url": "https://hooks.example.test/x"}
 
 Ask = Callable[[], Any]

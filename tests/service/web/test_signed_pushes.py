@@ -58,7 +58,10 @@ ITEM = {"OrderCode": "", "ShipperCode": "ZTO", "LogisticCode": "731", "Success":
 SCAN = {"time": "2026-11-21 18:01:00", "context": "【深圳市】已揽收", "statusCode": "103"}
 
 KDNIAO_PUSH = {"PushTime": "2026-11-21 20:15:03", "EBusinessID": EBUSINESS_ID, "Count": "1", "Data": [ITEM]}
-KUAIDI100_PUSH = {"status": "polling", "lastResult": {"state": "103", "com": "zhongtong", "nu": "731", "data": [SCAN]}}
+KUAIDI100_PUSH: dict[str, Any] = {
+    "status": "polling",
+    "lastResult": {"state": "103", "com": "zhongtong", "nu": "731", "data": [SCAN]},
+}
 
 PLATFORMS = {
     "kdniao": Platform("kdniao", kdniao_body, "Success", KDNIAO_PUSH),

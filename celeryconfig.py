@@ -131,6 +131,6 @@ beat_schedule = {
     "unsent parcels": _every("tasks.sweeps.unsent", _settings.pickup_sweep_interval_s),
     # hourly, so that a day's restarts of beat never put it off for ever; it finds nothing 23 times
     "old labels": _every("tasks.sweeps.labels", 3600.0),
+    "old people": _every("tasks.sweeps.people", 3600.0),
     "heartbeat": _every("tasks.sweeps.heartbeat", 20.0),
 }
-    "old people": _every("tasks.sweeps.people", 3600.0),

@@ -69,14 +69,6 @@ def labels() -> None:
         log.info("emptied %d labels past their retention time", emptied)
 
 
-@app.task(name="tasks.sweeps.heartbeat", send_events=False)
-def heartbeat() -> None:
-    """Show that a worker consumes: a worker can be up and deaf."""
-    with runtime().database.writing() as session:
-        set_cursor(session, "heartbeat", "")
-
-
-def _queue_depths(task: Task[Any, Any]) -> dict[str, int]:
 @app.task(name="tasks.sweeps.people")
 def people() -> None:
     """Purge the personal data that is older than the retention time."""
@@ -90,6 +82,14 @@ def people() -> None:
         )
 
 
+@app.task(name="tasks.sweeps.heartbeat", send_events=False)
+def heartbeat() -> None:
+    """Show that a worker consumes: a worker can be up and deaf."""
+    with runtime().database.writing() as session:
+        set_cursor(session, "heartbeat", "")
+
+
+def _queue_depths(task: Task[Any, Any]) -> dict[str, int]:
     """Messages waiting per queue, by asking the broker; a queue that does not exist yet holds none."""
     depths: dict[str, int] = {}
     with task.app.connection_for_read() as connection:

@@ -8,10 +8,8 @@ from typing import Any
 
 import click
 
-from sync.db.orders import find_by_sn
 from sync.runtime import Runtime
-from sync.services.explain_order import Explanation, explain_order
-from sync.services.push_now import NoSuchOrder
+from sync.services.explain_order import Explanation, explain, find_told
 from sync.services.take_shipments import take_shipments
 
 Say = Callable[[Any, Sequence[str]], None]
@@ -20,12 +18,12 @@ Say = Callable[[Any, Sequence[str]], None]
 @click.argument("order_sn")
 @click.option("--erp", help="Which ERP, by name; not needed where there is one.")
 def order(rt: Runtime, say: Say, order_sn: str, erp: str | None) -> None:
-    """Where each field comes from that an ERP is told of an order; personal data is masked, nothing is sent."""
-    with rt.database.reading() as session:
-        rows = find_by_sn(session, order_sn)
-    if not rows:
-        raise NoSuchOrder(f"We hold no order {order_sn}. If the shop has it: ecsync order push {order_sn}")
-    found = [explain_order(rt, row, key) for row in rows for key in [_wanted(rt, erp)]]
+    """Where each field comes from that an ERP is told of an order, ours or still the shop's alone.
+
+    Personal data is masked, nothing is sent and nothing is taken in.
+    """
+    key = _wanted(rt, erp)
+    found = [explain(rt, told, key) for told in find_told(rt, order_sn)]
     data = [asdict(one) for one in found]
     say(data if len(data) > 1 else data[0], [line for one in found for line in _lines(one)])
 

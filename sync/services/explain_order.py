@@ -11,10 +11,12 @@ from mappings.explaining import Explained, ExplainingErp
 from mappings.model import ErpOrder
 from mappings.wire import HttpCall, HttpReply
 from sync.db.models import OrderRow
-from sync.db.orders import private_texts, read_order
+from sync.db.orders import find_by_sn, private_texts, read_order
 from sync.redaction import mask, readable, redact
 from sync.runtime import Runtime
+from sync.services.push_now import read_from_shop
 from sync.services.push_order import describe_order
+from sync.services.take_in import external_ref_of
 
 PREPARED = HttpReply(200, {"x-csrf-token": "unknown", "content-type": "application/json"}, b"{}")
 """Answers a call that only prepares the order (a token, a look-up), so that the order's own call can be shown."""
@@ -34,23 +36,39 @@ class Explanation:
     request: str = ""
 
 
+def find_told(rt: Runtime, order_sn: str) -> list[ErpOrder]:
+    """The orders of this number as ERPs are told of them: ours, else the shop's own, which is not taken in by this.
+
+    Raises NoSuchOrder, or a PeerError where a shop cannot be read.
+    """
+    with rt.database.reading() as session:
+        ours = [(read_order(session, row), row.external_ref) for row in find_by_sn(session, order_sn)]
+    if not ours:
+        order = read_from_shop(rt, order_sn)[1]
+        ours = [(order, external_ref_of(rt, order))]
+    return [describe_order(order, external_ref) for order, external_ref in ours]
+
+
 def explain_order(rt: Runtime, row: OrderRow, erp_key: str) -> Explanation:
     """What `erp_key` would be told of a stored order; raises PermanentError for an order that would be parked."""
     with rt.database.reading() as session:
         order = read_order(session, row)
-    told, connector, peer = describe_order(order, row.external_ref), rt.erps[erp_key], rt.peer(erp_key)
-    private = private_texts(order)
+    return explain(rt, describe_order(order, row.external_ref), erp_key)
+
+
+def explain(rt: Runtime, told: ErpOrder, erp_key: str) -> Explanation:
+    """What `erp_key` would be told; raises PermanentError for an order that would be parked."""
+    connector, peer, order_sn = rt.erps[erp_key], rt.peer(erp_key), told.order.order_sn
+    private = private_texts(told.order)
     if isinstance(connector, ExplainingErp):
         fields = tuple(_masked(field, private, peer.secrets) for field in connector.explain(told))
-        return Explanation(row.order_sn, erp_key, fields)
+        return Explanation(order_sn, erp_key, fields)
     call = _build_call(connector, told)
     if call is None:
-        return Explanation(row.order_sn, erp_key)
+        return Explanation(order_sn, erp_key)
     kind = next((value for name, value in call.headers.items() if name.lower() == "content-type"), "")
     text = f"{call.method} {call.url}\n{readable(call.body, kind)}"
-    return Explanation(
-        row.order_sn, erp_key, request=redact(text, private=private, secrets=(*peer.secrets, *call.secrets))
-    )
+    return Explanation(order_sn, erp_key, request=redact(text, private=private, secrets=(*peer.secrets, *call.secrets)))
 
 
 def _masked(field: Explained, private: tuple[str, ...], secrets: tuple[str, ...]) -> Explained:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from mappings.errors import PeerError
+from mappings.model import Order
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import OrderRow, StepRow
@@ -57,11 +58,17 @@ def _find(rt: Runtime, order_sn: str) -> OrderRow | None:
 
 
 def _take_in(rt: Runtime, order_sn: str) -> OrderRow:
+    read_at = utc_now()
+    shop_key, order = read_from_shop(rt, order_sn)
+    return take_in_one(rt, shop_key, order, read_at)
+
+
+def read_from_shop(rt: Runtime, order_sn: str) -> tuple[str, Order]:
+    """The shop that has the order (`shop.main`), and the order as it owes it; raises NoSuchOrder."""
     for shop_key, shop in rt.shops.items():
         shop_order_id = shop.find_id(order_sn)
         if shop_order_id is None:
             continue
-        read_at = utc_now()
         item = shop.read_one(shop_order_id, rt.clock.now())
         if item is None:
             raise NoSuchOrder(
@@ -69,7 +76,7 @@ def _take_in(rt: Runtime, order_sn: str) -> OrderRow:
             )
         if isinstance(item, Unreadable):
             raise NoSuchOrder(f"Order {order_sn} cannot be fulfilled as it stands: {item.reason}")
-        return take_in_one(rt, shop_key, item, read_at)
+        return shop_key, item
     raise NoSuchOrder(f"No shop has an order {order_sn}; check the number")
 
 

@@ -180,7 +180,7 @@ def _park(session: Session, peer: PeerSettings, item: Unreadable) -> int:
 def _accept(rt: Runtime, book: StepBook, peer: PeerSettings, order: Order) -> None:
     """A new order: its row, its parcel with the idempotency key, and what is owed for it, in one transaction."""
     row = write_order(book.session, order)
-    row.external_ref = _external_ref(rt, order)
+    row.external_ref = external_ref_of(rt, order)
     desk.close_exceptions(book.session, _order_subject(peer, order.shop_order_id), "the order is readable now")
     _owe_first_steps(rt, book, peer, row, add_parcel(rt, book.session, row, order, 1))
 
@@ -194,7 +194,7 @@ def _owe_first_steps(
         book.owe("push_order", erp.key, row.id, again=again, is_first=not again)
 
 
-def _external_ref(rt: Runtime, order: Order) -> str:
+def external_ref_of(rt: Runtime, order: Order) -> str:
     """The order's name in the ERPs, fixed at intake so that a look-up always asks for what was sent."""
     return order.order_sn if len(rt.settings.shops) == 1 else f"{order.shop}-{order.order_sn}"
 

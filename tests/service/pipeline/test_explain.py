@@ -19,7 +19,7 @@ from mappings.explaining import Explained, ExplainingErp
 from mappings.model import ErpOrder
 from mappings.wire import HttpCall
 from sync import cli
-from sync.db.orders import read_order
+from sync.db.orders import find_by_sn, read_order
 from sync.services.push_order import describe_order
 from tests.service.house import House, open_house
 from tests.service.test_fulfilment import ERP, documents
@@ -185,6 +185,18 @@ def test_one_that_wants_real_answers_first_says_so(
     assert "depends on what the ERP answers first" in shell(house, monkeypatch, order_sn).stdout
 
 
+def test_an_order_that_only_the_shop_has_is_explained_and_not_taken_in(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (order_sn,) = house.seed()
+    told = json.loads(shell(house, monkeypatch, order_sn, "--json").stdout)
+
+    assert {field["target"]: field["value"] for field in told["fields"]}["orderNo"] == order_sn
+    with house.rt.database.reading() as session:
+        assert find_by_sn(session, order_sn) == []
+    assert documents(house) == {}
+
+
 def test_an_unknown_order_or_erp_is_said(house: House, order_sn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "We hold no order 2020000000000" in shell(house, monkeypatch, "2020000000000").stderr
+    assert "No shop has an order 2020000000000" in shell(house, monkeypatch, "2020000000000").stderr
     assert "say which ERP with --erp: generic_rest" in shell(house, monkeypatch, order_sn, "--erp", "sap").stderr

@@ -279,7 +279,7 @@ class SandboxKdniao(Peer):
             number = str(data["LogisticCode"])
             parcel = self._by_waybill.get(number) or self._by_waybill.setdefault(number, self._foreign(number, data))
         # A subscription says nothing about a right pair of courier and number: the answer is the same.
-        if parcel is not None and parcel.shipper_code == data["ShipperCode"]:
+        if parcel.shipper_code == data["ShipperCode"]:
             parcel.callback = str(data.get("CallBack") or parcel.callback)
             self._start_following(parcel)
         now = wire_time(self.clock.now())

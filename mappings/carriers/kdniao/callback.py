@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from mappings.callbacks import PROBLEM_LIMIT, check_size, json_answer, read_push_form, read_signed_json
 from mappings.carriers.kdniao.settings import KdniaoSettings
@@ -33,15 +34,22 @@ def verify(body: bytes, settings: KdniaoSettings) -> None:
     data = read_signed_json(form[SIGNED], SIGNED)
     if text_of(data, "EBusinessID") != settings.ebusiness_id:
         raise CallbackRefused("EBusinessID is not ours", status=403, signature_ok=True)
-    items = data.get("Data")
-    if not isinstance(items, list):
-        raise CallbackRefused("Data is no list", signature_ok=True)
-    if len(items) > settings.max_items:
+    if len(_items_of(data)) > settings.max_items:
         raise CallbackRefused(f"more than {settings.max_items} items", status=413, signature_ok=True)
 
 
+def _items_of(data: Mapping[str, Any]) -> list[Any]:
+    items = data.get("Data")
+    if not isinstance(items, list):
+        raise CallbackRefused("Data is no list", signature_ok=True)
+    return items
+
+
 def read(body: bytes, settings: KdniaoSettings, received_at: datetime) -> Callback:
-    """Read every item of a verified push; an item that cannot be read is named and costs the others nothing."""
+    """Read every item of a push; an item that cannot be read is named and costs the others nothing.
+
+    Raises CallbackRefused: a person may replay one that was refused.
+    """
     form = read_push_form(body, SIGNED)
     data = read_signed_json(form[SIGNED], SIGNED)
     kind = form.get("RequestType", "").strip()
@@ -49,7 +57,7 @@ def read(body: bytes, settings: KdniaoSettings, received_at: datetime) -> Callba
     facts: list[TrackingEvent | NumberChange] = []
     problems: list[str] = []
     ignored = 0
-    for number, item in enumerate(data.get("Data") or (), start=1):
+    for number, item in enumerate(_items_of(data), start=1):
         try:
             found, trouble = _read_item(kind, item, told_at, settings)
         except UnreadableItem as problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mappings.carriers.kdniao.results import error_of, judge_cancel
+from mappings.carriers.kdniao.results import contradicts, error_of, judge_cancel
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.waybill import signed_call
 from mappings.errors import PermanentError, UncertainError
@@ -50,6 +50,6 @@ def read_cancel(reply: HttpReply) -> None:
         raise PermanentError(f"{AREA}.{verdict.code}", _REFUSALS[verdict.code], peer_code=code, peer_text=reason[:200])
     if verdict.cls != "ok":
         raise error_of(verdict, AREA, code, reason)
-    if not verdict.code and text_of(data, "Success").lower() == "false":
+    if contradicts(data, verdict):
         message = "KDNiao's answer says both that the waybill was voided and that it was not"
         raise UncertainError(f"{AREA}.garbled", message, peer_code=code, peer_text=reason[:200])

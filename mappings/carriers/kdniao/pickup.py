@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from mappings.carriers.kdniao.results import error_of, judge, judge_cancel
+from mappings.carriers.kdniao.results import contradicts, error_of, judge, judge_cancel
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import find_shipper
 from mappings.carriers.kdniao.tracking import PICKUP_SUFFIX
@@ -138,7 +138,7 @@ def read_booking(reply: HttpReply, request: PickupRequest) -> PickupBooking:
         raise DuplicateError(f"{AREA}.not_returned", message, peer_code=code, peer_text=reason[:200])
     if verdict.cls not in ("ok", "duplicate"):
         raise error_of(verdict, AREA, code, reason, one_kind_only=True)
-    if text_of(data, "Success").lower() == "false" and verdict.cls == "ok":
+    if contradicts(data, verdict):
         message = "KDNiao's answer says both that a courier was booked and that none was"
         raise UncertainError(f"{AREA}.garbled", message, peer_code=code, peer_text=reason[:200])
     return _booking(order if isinstance(order, Mapping) else {}, request, adopted=verdict.cls == "duplicate")
@@ -178,3 +178,6 @@ def read_cancel(reply: HttpReply) -> None:
         raise PermanentError(f"{AREA}.picked_up", message, peer_code=code, peer_text=reason[:200])
     if verdict.cls != "ok" and verdict.code != "not_found":
         raise error_of(verdict, AREA, code, reason, one_kind_only=True)
+    if contradicts(data, verdict):
+        message = "KDNiao's answer says both that the booking was cancelled and that it was not"
+        raise UncertainError(f"{AREA}.garbled", message, peer_code=code, peer_text=reason[:200])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mappings.errors import PeerError, TransientError, UncertainError
+from mappings.fields import text_of
 from mappings.tables import read_table
 from mappings.verdicts import ERRORS, Reason, Verdict, find_reason, read_reasons, unmapped_result
 
@@ -61,6 +65,11 @@ def _judge(result_code: str, reason: str, reasons: tuple[Reason, ...]) -> Verdic
     if row["class"] != "inspect":
         return Verdict(row["class"], row.get("code", ""))
     return find_reason(reason, reasons) or _UNKNOWN
+
+
+def contradicts(data: Mapping[str, Any], verdict: Verdict) -> bool:
+    """A reply whose code says yes and whose Success says no tells nothing."""
+    return verdict.cls == "ok" and not verdict.code and text_of(data, "Success").lower() == "false"
 
 
 def error_of(

@@ -6,11 +6,12 @@ company fit each other.
 
 from __future__ import annotations
 
-from mappings.carriers.kdniao.results import error_of, judge_subscription
+from mappings.carriers.kdniao.results import contradicts, error_of, judge_subscription
 from mappings.carriers.kdniao.settings import KdniaoSettings
 from mappings.carriers.kdniao.shippers import check_free
 from mappings.carriers.kdniao.tracking import customer_name
 from mappings.carriers.kdniao.waybill import signed_call
+from mappings.errors import TransientError
 from mappings.fields import text_of
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object
 
@@ -45,11 +46,11 @@ def read_subscription(reply: HttpReply, settings: KdniaoSettings) -> None:
     check_status(reply, AREA, changes_peer=False)
     data = read_json_object(reply, AREA, changes_peer=False)
     code, reason = text_of(data, "ResultCode"), text_of(data, "Reason")
-    is_success = text_of(data, "Success").lower() == "true"
-    if is_success and code in ("", "100"):
+    if not code and text_of(data, "Success").lower() == "true":
         return
     verdict = judge_subscription(code, reason, is_free=settings.subscribe_request_type == FREE)
     if verdict.cls not in ("ok", "duplicate"):
         raise error_of(verdict, AREA, code, reason, changes_peer=False, one_kind_only=True)
-    if not code and not is_success and not verdict.code:
-        raise error_of(verdict, AREA, code, reason, changes_peer=False)
+    if contradicts(data, verdict):
+        message = "KDNiao's answer says both that the number is followed and that it is not"
+        raise TransientError(f"{AREA}.garbled", message, peer_code=code, peer_text=reason[:200])

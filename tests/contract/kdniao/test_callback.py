@@ -86,11 +86,14 @@ def test_a_field_that_comes_twice_is_refused() -> None:
         json.dumps({"EBusinessID": EBUSINESS_ID}),
         json.dumps({"EBusinessID": EBUSINESS_ID, "Data": {"0": ITEM}}),
         json.dumps({"EBusinessID": EBUSINESS_ID, "Data": "x"}),
+        json.dumps({"EBusinessID": EBUSINESS_ID, "Data": 5}),
     ],
     ids=lambda text: text[:20],
 )
 def test_a_signed_push_that_is_malformed_is_refused_but_kept_as_evidence(text: str) -> None:
     assert (refusal(push("102", text)).status, refusal(push("102", text)).signature_ok) == (400, True)
+    with pytest.raises(CallbackRefused):  # who replays it hears the same
+        carrier().read_callback(push("102", text), FORM, NOW)
 
 
 def test_sizes_are_limited() -> None:

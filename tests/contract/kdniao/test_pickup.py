@@ -235,6 +235,9 @@ def test_a_courier_who_has_the_parcel_cannot_be_cancelled() -> None:
     assert caught.value.code == "kdniao.pickup.picked_up"
 
 
-def test_an_odd_answer_to_a_cancel_is_asked_again() -> None:
+@pytest.mark.parametrize(
+    "fields", [{"ResultCode": "105", "Reason": "取消失败"}, {"ResultCode": "100", "Reason": "成功"}], ids=["105", "100"]
+)
+def test_an_odd_answer_to_a_cancel_is_asked_again(fields: dict[str, str]) -> None:
     with pytest.raises(UncertainError):
-        finish(carrier().cancel_pickup(**BOOKED), json_reply(Success=False, ResultCode="105", Reason="取消失败"))
+        finish(carrier().cancel_pickup(**BOOKED), json_reply(Success=False, **fields))

@@ -102,6 +102,7 @@ def test_a_number_that_is_subscribed_now_or_before_is_a_success(reply: HttpReply
         ({"ResultCode": "105", "Reason": "系统繁忙"}, TransientError, "busy", False),
         ({"ResultCode": "105", "Reason": "未知错误X9"}, TransientError, "reason_unknown", False),
         ({"ResultCode": "777", "Reason": ""}, UnmappedError, "result_unmapped", False),
+        ({"ResultCode": "100", "Reason": "成功"}, TransientError, "garbled", False),
         ({}, TransientError, "reason_unknown", False),
     ],
 )

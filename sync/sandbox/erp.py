@@ -25,6 +25,7 @@ from sync.sandbox.peer import Ask, Peer, json_response
 
 _ORDERS = "/api/orders"
 _STOCK = "/api/stock"
+_GOODS = "/api/goods/"
 _MONEY_TEXT = re.compile(r"-?\d{1,12}\.\d{2}")
 
 
@@ -75,6 +76,8 @@ class SandboxErp(Peer):
         if request.method == "POST" and path.startswith(f"{_ORDERS}/") and path.endswith("/cancel"):
             order_id = path.removeprefix(f"{_ORDERS}/").removesuffix("/cancel")
             return Ask("cancel_order", order_id, lambda _: self._cancel(request, order_id))
+        if request.method == "GET" and path.startswith(_GOODS):
+            return Ask("check_skus", "", lambda _: self._find_goods(request, path.removeprefix(_GOODS)))
         if request.method == "GET" and path == _STOCK:
             return Ask("read_stock", "", lambda _: self._read_stock(request))
         if request.method == "GET" and path.startswith(_ORDERS):
@@ -160,6 +163,13 @@ class SandboxErp(Peer):
         if document is None:
             return json_response({"error": "not_found", "message": f"no order {order_id}"}, 404, note="not_found")
         return json_response(document.reply(), note="found")
+
+    def _find_goods(self, request: Request, sku: str) -> Response:
+        if not self._is_authorised(request):
+            return _unauthorised()
+        if sku in self.unknown_skus:
+            return json_response({"error": "not_found", "message": f"no SKU {sku}"}, 404, note="not_found")
+        return json_response({"sku": sku}, note="found")
 
     def _read_stock(self, request: Request) -> Response:
         """Orders reserve what they ask for until they are cancelled; what is shipped is gone as well."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 from urllib.parse import quote
 
+from mappings.bill import whole_lines
 from mappings.connector import Config, Spec
 from mappings.erps.generic_rest.access import build_access
 from mappings.erps.generic_rest.cancel import CancelForm
@@ -18,7 +19,7 @@ from mappings.erps.generic_rest.settings import SETTINGS, parse_success_rule
 from mappings.erps.generic_rest.settings_access import ACCESS_SETTINGS
 from mappings.erps.generic_rest.stock import STOCK_SETTINGS, StockForm
 from mappings.erps.generic_rest.xml_text import NAME
-from mappings.errors import DuplicateError
+from mappings.errors import DuplicateError, PermanentError
 from mappings.explaining import Explained
 from mappings.model import ErpDocument, ErpOrder, StockFigure
 from mappings.parsing import fill_in
@@ -44,6 +45,7 @@ class GenericRestErp:
         self._root = values["xml_root"]
         self._order_url = values["base_url"] + values["order_path"]
         self._find_url = values["base_url"] + values["find_path"]
+        self._sku_url = values["base_url"] + values["sku_path"] if values["sku_path"] else ""
         self._order_form = build_form(
             values["field_map"] or {},
             values["extra_fields"] or {},
@@ -72,7 +74,13 @@ class GenericRestErp:
         return self._answers.read_found(reply, external_ref)
 
     def create(self, order: ErpOrder) -> Exchange[ErpDocument]:
-        """Push the order; a 409 is looked up and adopted. Raises any PeerError."""
+        """Push the order, once its SKUs are known to be there (`sku_path`); a 409 is looked up and adopted.
+
+        Raises any PeerError.
+        """
+        document = self._order_form.write(order)
+        if self._sku_url:
+            yield from self._check_skus(order)
         reply = yield from self._access.send(
             HttpCall(
                 operation="create_order",
@@ -83,7 +91,7 @@ class GenericRestErp:
                     "Content-Type": f"{self._form.media_type}; charset=utf-8",
                     "Idempotency-Key": order.idempotency_key,
                 },
-                body=self._form.write(self._root, self._order_form.write(order)),
+                body=self._form.write(self._root, document),
             )
         )
         if reply.status != 409:
@@ -97,6 +105,22 @@ class GenericRestErp:
                 peer_text=reply.text()[:200],
             )
         return found
+
+    def _check_skus(self, order: ErpOrder) -> Exchange[None]:
+        """Raise PermanentError before anything is sent: some ERPs take a SKU that they do not know."""
+        unknown: list[str] = []
+        for sku in dict.fromkeys(line.sku.strip() for line in whole_lines(order.order)):
+            url = self._sku_url.replace("{sku}", quote(sku, safe=""))
+            headers = {"Accept": self._form.media_type}
+            call = HttpCall("check_skus", "GET", url, headers, changes_peer=False)
+            reply = yield from self._access.send(call)
+            unknown += [] if self._answers.read_known(reply) else [sku]
+        if unknown:
+            raise PermanentError(
+                f"{CODE}.sku_unknown",
+                f"The ERP does not know the SKU {', '.join(unknown)}; nothing was sent. Add it there, or correct the "
+                "goods number in the shop, then retry",
+            )
 
     def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
         """Each field that `create` would send, and where it comes from."""

@@ -34,6 +34,7 @@ class AnswerForm:
     erp_no_field: str
     find_field: str
     find_erp_no_field: str
+    sku_field: str
     success: SuccessRule | None
 
     @classmethod
@@ -45,6 +46,7 @@ class AnswerForm:
             erp_no_field=values["erp_no_field"],
             find_field=values["find_field"],
             find_erp_no_field=values["find_erp_no_field"] or values["erp_no_field"],
+            sku_field=values["sku_field"],
             success=success,
         )
 
@@ -78,6 +80,19 @@ class AnswerForm:
             raise for_a_person(f"{CODE}.found_other", message, reply)
         erp_no = self._erp_no(mine[0], self.find_erp_no_field, reply, changes_peer=False)
         return ErpDocument(erp_no, external_ref, adopted=True)
+
+    def read_known(self, reply: HttpReply) -> bool:
+        """Whether the ERP holds what it was asked for. Never raises UncertainError: it was a read."""
+        if reply.status in (204, 404, 410):
+            return False
+        check_status(reply, CODE, changes_peer=False)
+        answer = read_answer(self.form, reply, CODE, changes_peer=False)
+        if isinstance(answer, dict) and answer:
+            self._check_success(answer, reply, changes_peer=False)
+        held = self.form.select(answer, self.sku_field)
+        if held is MISSING:
+            raise for_a_person(f"{CODE}.found_other", "The ERP answered for a SKU otherwise: check sku_field", reply)
+        return bool(held)
 
     def _is_mine(self, document: object, external_ref: str) -> bool:
         """By our number; where the answer does not repeat it, an ERP number must at least be there."""

@@ -37,6 +37,16 @@ def parse_find_path(text: str) -> str:
     return path
 
 
+def parse_sku_path(text: str) -> str:
+    """A path that holds `{sku}`; empty text says that SKUs are not asked for. Raises ValueError."""
+    if not text.strip():
+        return ""
+    path = parse_path(text)
+    if "{sku}" not in path:
+        raise ValueError("must say where the SKU goes: {sku}")
+    return path
+
+
 def parse_pairs(text: str) -> dict[str, str]:
     """Read `a=b,c=d`; empty text is no pair. Raises ValueError."""
     pairs: dict[str, str] = {}
@@ -123,6 +133,20 @@ SETTINGS = (
         "find_field",
         "Where the look-up's answer holds the order or the list (dotted; empty: the answer itself)",
         "查询结果中订单或列表所在的字段（可用点号；留空为整个结果）",
+        default="",
+    ),
+    Setting(
+        "sku_path",
+        "Path to ask for one SKU before an order is sent; {sku} is the SKU, a 404 or nothing says unknown (empty: "
+        "not asked)",
+        "推送订单前核对单个货号的路径；{sku} 为货号，404 或空结果表示未知（留空不核对）",
+        default="",
+        parse=parse_sku_path,
+    ),
+    Setting(
+        "sku_field",
+        "Where its answer holds the goods or the list (dotted; empty: the answer itself)",
+        "其结果中商品或列表所在的字段（可用点号；留空为整个结果）",
         default="",
     ),
     Setting(

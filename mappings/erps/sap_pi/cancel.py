@@ -9,7 +9,7 @@ from mappings.connector import Config
 from mappings.erps.sap_pi.envelope import DECLARATION, XML_TYPE, basic_auth
 from mappings.erps.sap_pi.fault import error_of, find_fault
 from mappings.erps.sap_pi.order import write_cancel_idoc
-from mappings.erps.sap_pi.reply import garbled, is_page, json_of, xml_of
+from mappings.erps.sap_pi.reply import garbled, is_web_page, json_of, xml_of
 from mappings.errors import PermanentError
 from mappings.fields import text_of
 from mappings.model import ErpDocument
@@ -57,6 +57,6 @@ def read_cancelled(reply: HttpReply, values: Config) -> None:
         message = "SAP does not let the order be cancelled any more: see there whether it is delivered or invoiced"
         raise PermanentError(f"{CODE}.too_late", message, peer_code=number, peer_text=said)
     check_status(reply, CODE)
-    if said.strip() and answer is None and (root is None or is_page(root)):
+    if said.strip() and answer is None and (root is None or is_web_page(root)):
         raise garbled(reply, CODE)
     raise PermanentError("sap_pi.cancel.only_accepted", _ONLY_ACCEPTED, peer_code=number, peer_text=said)

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import ClassVar
 from urllib.parse import quote
 
+from mappings.bill import whole_lines
 from mappings.connector import Config, Spec
 from mappings.erps.sap_pi.cancel import cancel_call, read_cancelled
 from mappings.erps.sap_pi.envelope import Carriage, basic_auth
 from mappings.erps.sap_pi.explain import explain_order
-from mappings.erps.sap_pi.lookup import read_found, read_pushed
+from mappings.erps.sap_pi.lookup import read_found, read_known, read_pushed
 from mappings.erps.sap_pi.order import private_texts, write_order_idoc, write_order_json
 from mappings.erps.sap_pi.reply import read_accepted
 from mappings.erps.sap_pi.settings import SETTINGS, SETTLE_S, check_together, tells_numbers
@@ -58,21 +59,18 @@ class SapPiErp:
             if self._carriage.is_safe:
                 return None
             raise _outcome_unknown(external_ref)
-        headers, secrets = basic_auth(self._values)
-        reply = yield HttpCall(
-            operation="find_order",
-            method="GET",
-            url=self._values["find_url"].replace("{external_ref}", quote(external_ref, safe="")),
-            headers={**headers, "Accept": "application/json, application/xml, text/xml"},
-            changes_peer=False,
-            secrets=secrets,
-        )
+        reply = yield self._question("find_order", "find_url", "{external_ref}", external_ref)
         return read_found(reply, external_ref, self._values)
 
     def create(self, order: ErpOrder) -> Exchange[ErpDocument]:
-        """Hand the order to PI; the document is without a number as a rule. Raises any PeerError but DuplicateError."""
+        """Hand the order to PI, once SAP is known to have its materials (`sku_url`).
+
+        The document is without a number as a rule. Raises any PeerError but DuplicateError.
+        """
         is_json = self._values["payload"] == "json"
         payload = write_order_json(order) if is_json else write_order_idoc(order, self._values)
+        if self._values["sku_url"]:
+            yield from self._check_skus(order)
         try:
             reply = yield self._carriage.call(payload, order.idempotency_key, private_texts(order))
             return read_accepted(reply, order.external_ref, self._values)
@@ -80,6 +78,31 @@ class SapPiErp:
             if self._carriage.is_safe or not self._values["find_url"]:
                 raise
             raise _ask_later(lost, self._values["settle_s"]) from None
+
+    def _check_skus(self, order: ErpOrder) -> Exchange[None]:
+        """Raise PermanentError before anything is sent: PI takes whatever comes, and in SAP the IDoc fails later."""
+        unknown: list[str] = []
+        for sku in dict.fromkeys(line.sku.strip() for line in whole_lines(order.order)):
+            reply = yield self._question("check_skus", "sku_url", "{sku}", sku)
+            unknown += [] if read_known(reply) else [sku]
+        if unknown:
+            raise PermanentError(
+                "sap_pi.order.sku_unknown",
+                f"SAP does not know the goods number {', '.join(unknown)}; nothing was sent. Create it there, or "
+                "correct the goods number in the shop, then retry",
+            )
+
+    def _question(self, operation: str, setting: str, place: str, asked: str) -> HttpCall:
+        """A read at the address of a setting, with what is asked for in its place."""
+        headers, secrets = basic_auth(self._values)
+        return HttpCall(
+            operation=operation,
+            method="GET",
+            url=self._values[setting].replace(place, quote(asked, safe="")),
+            headers={**headers, "Accept": "application/json, application/xml, text/xml"},
+            changes_peer=False,
+            secrets=secrets,
+        )
 
     def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
         """Each field of the IDoc, or of the JSON, that `create` would send, and where it comes from."""

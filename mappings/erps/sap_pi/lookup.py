@@ -8,14 +8,14 @@ from typing import Any
 
 from mappings.connector import CallbackRefused, Config
 from mappings.erps.sap_pi.fault import error_of, find_fault
-from mappings.erps.sap_pi.reply import LONGEST_NUMBER, xml_of
+from mappings.erps.sap_pi.reply import LONGEST_NUMBER, is_web_page, xml_of
 from mappings.erps.sap_pi.xml_reply import Element
 from mappings.errors import PeerError, PermanentError, TransientError, UncertainError
 from mappings.fields import number_of, objects_in, text_of
 from mappings.model import ErpDocument
 from mappings.wire import HttpReply, check_status
 
-CODE = "sap_pi.find"
+CODE, SKU_CODE = "sap_pi.find", "sap_pi.sku"
 IDOC_ROOTS = ("ORDERS05", "ORDRSP", "ORDERS04")
 """The documents that an ORDRSP comes in; one without an IDoc in it says that there is none."""
 
@@ -62,6 +62,21 @@ def read_pushed(body: bytes, values: Config) -> tuple[ErpDocument, ...]:
     return found
 
 
+def read_known(reply: HttpReply) -> bool:
+    """Whether SAP knows what was asked for: a 404 and an empty answer say no. Never raises UncertainError."""
+    is_page = reply.text().lstrip()[:1] == "<"
+    root = xml_of(reply) if is_page else None
+    fault = find_fault(root) if root is not None else None
+    if fault is not None:
+        raise _as_read(error_of(fault, SKU_CODE))
+    if reply.status in (204, 410) or (reply.status == 404 and not is_page):
+        return False
+    check_status(reply, SKU_CODE, changes_peer=False)
+    if root is not None and not is_web_page(root):
+        return bool(root.children or root.text.strip())
+    return bool(reply.text().strip()) and bool(_read_json(reply, SKU_CODE))
+
+
 def _read_idoc(idoc: Element) -> Numbered:
     references: dict[str, str] = {}
     for segment in idoc.children:
@@ -75,7 +90,9 @@ def _read_idoc(idoc: Element) -> Numbered:
 def _numbered(reply: HttpReply, root: Element | None, values: Config) -> list[Numbered]:
     if root is not None and (root.name in IDOC_ROOTS or root.find("IDOC") is not None):
         return read_ordrsp(root)
-    held = _read_json(reply)
+    held = _read_json(reply, CODE)
+    if held is not None and not isinstance(held, (dict, list)):
+        raise _found_other(reply)
     rows = [held] if isinstance(held, dict) and held else objects_in(held)
     if isinstance(held, list) and len(rows) != len(held):
         raise _found_other(reply)
@@ -83,19 +100,16 @@ def _numbered(reply: HttpReply, root: Element | None, values: Config) -> list[Nu
     return [(text_of(row, ref_field), number_of(row, number_field, LONGEST_NUMBER)) for row in rows]
 
 
-def _read_json(reply: HttpReply) -> Any:
+def _read_json(reply: HttpReply, area: str) -> Any:
     try:
-        held = json.loads(reply.body.decode("utf-8-sig"))
+        return json.loads(reply.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise TransientError(
-            f"{CODE}.garbled",
+            f"{area}.garbled",
             "The look-up's answer is neither JSON nor an ORDRSP",
             peer_code=str(reply.status),
             peer_text=reply.text()[:200],
         ) from None
-    if held is not None and not isinstance(held, (dict, list)):
-        raise _found_other(reply)
-    return held or []
 
 
 def _choose(found: Iterable[Numbered], external_ref: str, reply: HttpReply) -> ErpDocument | None:

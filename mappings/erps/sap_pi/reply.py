@@ -40,7 +40,7 @@ def read_accepted(reply: HttpReply, external_ref: str, values: Config) -> ErpDoc
         return ErpDocument("", external_ref)
     if values["sender"] == REST and root is None:
         return _read_json(reply, external_ref, values)
-    if root is None or is_page(root):
+    if root is None or is_web_page(root):
         raise garbled(reply, CODE)
     return ErpDocument("", external_ref)
 
@@ -62,7 +62,7 @@ def json_of(reply: HttpReply) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def is_page(root: Element) -> bool:
+def is_web_page(root: Element) -> bool:
     """Whether some XML is a web page: a proxy's, and no answer of PI's."""
     return root.name.lower() == "html"
 

@@ -32,6 +32,14 @@ def parse_find_url(text: str) -> str:
     return url
 
 
+def parse_sku_url(text: str) -> str:
+    """An address that says where a goods number goes. Raises ValueError."""
+    url = parse_address(text)
+    if url and "{sku}" not in url:
+        raise ValueError("must say where the goods number goes: {sku}")
+    return url
+
+
 def parse_channel(text: str) -> str:
     """`party:service:channel`; without a party it begins with the colon. Raises ValueError."""
     channel = text.strip()
@@ -137,6 +145,8 @@ LOOK_UPS = (
     Setting("find_erp_no_field", "Field with SAP's number in it", "查询结果（JSON）中 SAP 单号的字段", "erp_no"),
     Setting("ordrsp_pushed", "1 when PI posts SAP's ORDRSP to our receiver, which brings the number",
             "PI 会把 SAP 的 ORDRSP（含单号）推送到我方接收地址时填 1", False, parse=parse_flag),
+    Setting("sku_url", "Where each SKU {sku} is asked for before an order (404 or nothing: unknown); empty: not asked",
+            "推送订单前核对货号 {sku} 的地址（404 或空结果表示未知）；留空不核对", "", parse=parse_sku_url),
     Setting("settle_s", "Seconds that SAP may take to post what PI accepted: a lost answer is looked up no sooner",
             "SAP 过账最多需要的秒数：应答丢失后隔这么久才查询", SETTLE_S, parse=parse_count),
     Setting("cancel_url", "Where an ORDCHG is posted and answered at once; empty: a person cancels",

@@ -160,6 +160,60 @@ def test_the_lines_of_later_parcels_are_sent_and_what_was_split_is_one_line() ->
     ]
 
 
+# --- SKUs that are asked for first
+
+
+def test_each_sku_is_asked_for_once_before_the_order_is_sent() -> None:
+    order = erp_order(lines=(line(), line(shop_line_id="8"), line(shop_line_id="9", sku="A/1")))
+    _, calls = run(erp(sku_path="/api/goods/{sku}").create(order), answer({"sku": 1}), answer([1]), HttpReply(201))
+
+    assert [call.operation for call in calls] == ["check_skus", "check_skus", "create_order"]
+    assert [call.url.rpartition("/goods/")[2] for call in calls[:2]] == ["TEA-01", "A%2F1"]
+    assert not calls[0].changes_peer
+    assert calls[0].secrets == ("s3cret-token",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reply"),
+    [
+        ({}, HttpReply(404)),
+        ({}, HttpReply(204)),
+        ({}, HttpReply(410)),
+        ({}, answer([])),
+        ({}, answer({})),
+        ({}, answer(None)),
+        ({"sku_field": "data.items"}, answer({"data": {"items": []}})),
+        ({"format": "xml", "sku_field": "items.item"}, HttpReply(200, body=b"<r><items/></r>")),
+    ],
+)
+def test_an_unknown_sku_stops_the_order_before_it_leaves(settings: dict[str, str], reply: HttpReply) -> None:
+    problem = failure(erp(sku_path="/api/goods/{sku}", **settings).create(erp_order()), reply)
+
+    assert (type(problem), problem.code) == (PermanentError, "generic_rest.order.sku_unknown")
+    assert "TEA-01" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "reply", "error"),
+    [
+        ({}, PROXY_PAGE, TransientError),
+        ({}, HttpReply(502), TransientError),
+        ({}, HttpReply(503), TransientError),
+        ({}, HttpReply(401), AuthError),
+        ({}, HttpReply(400), PermanentError),
+        ({"sku_field": "items"}, answer({"data": []}), PermanentError),
+        ({"failure_field": "code"}, answer({"code": 17, "message": "未授权"}), PermanentError),
+    ],
+)
+def test_a_question_for_a_sku_that_is_not_answered_is_never_uncertain(
+    settings: dict[str, str], reply: HttpReply, error: type[PeerError]
+) -> None:
+    problem = failure(erp(sku_path="/api/goods?no={sku}", **settings).create(erp_order()), reply)
+
+    assert type(problem) is error
+    assert problem.code != "generic_rest.order.sku_unknown"
+
+
 # --- what a push may be answered
 
 
@@ -446,6 +500,7 @@ def test_an_address_is_https_or_this_machine(text: str, url: str) -> None:
         ("username", "a:b", "colon"),
         ("order_path", "api/orders", "must start with /"),
         ("find_path", "/api/orders", "{external_ref}"),
+        ("sku_path", "/api/goods", "{sku}"),
         ("field_map", "order_id", "NAME=VALUE"),
         ("field_map", "oder_id=orderNo", "no field 'oder_id'"),
         ("field_map", "lines.weight=w", "no field 'lines.weight'"),

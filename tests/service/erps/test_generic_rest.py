@@ -14,6 +14,7 @@ from sync.sandbox.erp_tokens import TokenOffice
 from sync.sandbox.faults import FaultInjector, Faults
 from sync.sandbox.ledger import Ledger
 from tests.service.erps.erp_house import ErpHouse, open_erp_house
+from tests.service.house import SHOP
 
 SECRET = "sandbox-client-secret"
 ANSWERS_LOST = ("reset_after", "truncated", "garbage", "html_200", "html_502", "half_json")
@@ -68,6 +69,25 @@ def test_a_token_is_asked_for_once_and_again_when_it_is_taken_away(installed: In
     assert asked == 2
     assert peer.ledger.snapshot()["erp"]["orders"][first]["cancelled"]
     assert sorted(installed.documents()) == sorted([first, second])
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_a_sku_that_the_erp_does_not_know_parks_the_order_before_anything_is_sent(tmp_path: Path, form: str) -> None:
+    peer = SandboxErp(Ledger(), FaultInjector(11), token="sandbox-erp-token")
+    settings: dict[str, str | None] = {
+        "BASE_URL": "{url}",
+        "TOKEN": "sandbox-erp-token",
+        "FORMAT": form,
+        "SKU_PATH": "/api/goods/{sku}",
+    }
+    with open_erp_house(tmp_path, "generic_rest", peer, settings) as opened:
+        [known] = opened.push()
+        peer.unknown_skus = frozenset(line.sku for line in opened.house.rt.shops[SHOP].read_stock())
+        opened.push(seed=8)
+
+        assert list(opened.documents()) == [known]
+        assert opened.asked().count("create_order") == 1
+        assert opened.desk() == ["generic_rest.order.sku_unknown"]
 
 
 def test_no_record_shows_a_token_or_the_secret(installed: Installation) -> None:

@@ -14,7 +14,7 @@ CODES = sorted({row["code"] for row in (*TABLE["reason"], *TABLE["result"].value
 
 
 @pytest.mark.parametrize("word", [*CODES, "application_fault", "result_unmapped", "garbled", "server_error", "refused"])
-@pytest.mark.parametrize("area", ["order", "find", "cancel"])
+@pytest.mark.parametrize("area", ["order", "find", "sku", "cancel"])
 def test_every_verdict_of_pi_s_has_a_cause(area: str, word: str) -> None:
     assert explain(f"sap_pi.{area}.{word}") is not CAUSES[-1]
 

@@ -232,7 +232,9 @@ def test_a_parcel_that_the_warehouse_sent_is_told_of_the_order(oms: Oms) -> None
     assert isinstance(shipment, ErpShipment)
     assert (shipment.external_ref, shipment.waybill_no, shipment.shipper) == (order_sn, "SF1000000000001", "顺丰速运")
     assert sum(shipment.quantities.values()) > 0
-    assert oms.ask(oms.connector.poll_shipments(utc_now() + timedelta(hours=1))) == ()
+    told_late = oms.ask(oms.connector.poll_shipments(utc_now() + timedelta(hours=23)))
+    assert [one.key for one in told_late] == [shipment.key], "the OMS may hear of it a day after it was sent"
+    assert oms.ask(oms.connector.poll_shipments(utc_now() + timedelta(hours=25))) == ()
 
 
 def test_no_name_phone_street_or_secret_stands_in_any_record(oms: Oms) -> None:

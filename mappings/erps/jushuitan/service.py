@@ -50,11 +50,11 @@ class Answer:
         return found if isinstance(found, Mapping) else {}
 
 
+@dataclass(frozen=True, slots=True)
 class Service:
     """The way to Jushuitan."""
 
-    def __init__(self, settings: JushuitanSettings) -> None:
-        self.settings = settings
+    settings: JushuitanSettings
 
     def ask(
         self, operation: str, path: str, biz: Biz, area: str, *, changes_peer: bool = True
@@ -157,7 +157,7 @@ class _Asking:
 
 def _refusal(answer: Answer) -> PeerError | None:
     """Why there is no new token; None where there is one. Raises TransientError where Jushuitan is busy."""
-    if answer.ruling.cls == "transient":
+    if answer.ruling.cls in ("transient", "unclear"):
         raise RULES.error(answer.ruling, TOKEN, answer.code, answer.text, changes_peer=False)
     if answer.ruling.cls == "ok" and text_of(answer.data, "access_token"):
         return None

@@ -210,7 +210,7 @@ def test_a_renewal_that_is_refused_tells_to_authorise_anew(reply: HttpReply) -> 
     assert "authorise" in problem.message
 
 
-@pytest.mark.parametrize("reply", [PROXY_200, PROXY_502, bad(200), HttpReply(503)])
+@pytest.mark.parametrize("reply", [PROXY_200, PROXY_502, bad(200), bad(-1, "系统异常"), HttpReply(503)])
 def test_a_renewal_that_does_not_answer_is_tried_again_later_for_no_order_was_sent(reply: HttpReply) -> None:
     problem = problem_of("create", bad(100), reply, refresh_token="oldrefresh")
 

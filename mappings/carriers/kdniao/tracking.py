@@ -9,7 +9,7 @@ from typing import Any
 from mappings.booking import last_digits
 from mappings.carriers.kdniao.results import error_of, judge_query
 from mappings.carriers.kdniao.settings import KdniaoSettings
-from mappings.carriers.kdniao.shippers import check_free, find_shipper
+from mappings.carriers.kdniao.shippers import SHIPPERS, check_free, find_shipper
 from mappings.carriers.kdniao.waybill import signed_call
 from mappings.china_time import read_time
 from mappings.errors import PermanentError, TransientError
@@ -35,7 +35,7 @@ TABLE = StatusTable.of("mappings.carriers.kdniao")
 
 PICKUP_SUFFIX = "-P"
 """What a pickup booking's order code has more than its parcel's."""
-FREE = "1002"
+FREE, RECOGNISING = "1002", "8002"
 MERCHANT_NUMBERS = ("VA", "JDVA")
 """How JD's numbers begin that want the merchant code."""
 
@@ -43,16 +43,20 @@ MERCHANT_NUMBERS = ("VA", "JDVA")
 def query_call(settings: KdniaoSettings, *, shipper_code: str, waybill_no: str, phone: str) -> HttpCall:
     """The query of one waybill; SF and some others answer only with the last four digits of a party's phone.
 
-    Raises UnmappedError `kdniao.query.shipper_unmapped`, PermanentError `kdniao.query.phone_missing`.
+    8002 finds out by itself whose a number is, where we do not know the company. Raises UnmappedError
+    `kdniao.query.shipper_unmapped`, PermanentError `kdniao.query.phone_missing`.
     """
     kind = settings.query_request_type
     if kind == FREE:
         check_free(shipper_code, AREA, FREE)
+    is_told = kind != RECOGNISING or shipper_code in SHIPPERS
     query = {
         "OrderCode": "",
-        "ShipperCode": shipper_code,
+        "ShipperCode": shipper_code if is_told else "",
         "LogisticCode": waybill_no,
-        "CustomerName": customer_name(settings, shipper_code, waybill_no, phone, AREA),
+        "CustomerName": customer_name(settings, shipper_code, waybill_no, phone, AREA)
+        if is_told
+        else last_digits(phone),
     }
     return signed_call("query_tracking", kind, query, settings.query_url, settings, changes_peer=False)
 

@@ -172,6 +172,14 @@ def test_the_query_type_and_address_are_settings() -> None:
     assert call.url == "https://api.kdniao.com/Ebusiness/EbusinessOrderHandle.aspx"
 
 
+@pytest.mark.parametrize("shipper_code", ["", "XYZ"])
+def test_8002_is_asked_whose_a_number_is_where_we_do_not_know(shipper_code: str) -> None:
+    asked = json.loads(form_of(start(query(shipper_code, query_request_type="8002")))["RequestData"])
+    assert (asked["ShipperCode"], asked["LogisticCode"], asked["CustomerName"]) == ("", "73100000000001", "0002")
+    known = json.loads(form_of(start(query("YTO", query_request_type="8002")))["RequestData"])
+    assert (known["ShipperCode"], known["CustomerName"]) == ("YTO", "")
+
+
 @pytest.mark.parametrize("shipper_code", ["STO", "YTO", "HTKY", "HHTT"])
 def test_the_free_query_is_sent_for_the_companies_that_it_follows(shipper_code: str) -> None:
     assert form_of(start(query(shipper_code, query_request_type="1002")))["RequestType"] == "1002"

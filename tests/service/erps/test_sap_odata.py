@@ -21,6 +21,7 @@ from sync.sandbox.erp_tokens import TokenOffice
 from sync.sandbox.faults import FaultInjector, Faults
 from sync.sandbox.ledger import Ledger
 from sync.sandbox.sap import PRODUCTS, SandboxSap
+from sync.services.explain_order import explain_order
 from sync.services.poll_shop import poll_shop
 from sync.services.run_steps import run_steps
 from sync.services.sync_stock import sync_stock
@@ -268,6 +269,20 @@ def test_a_client_that_sap_does_not_know_holds_the_orders_and_parks_none(open_sa
 
         assert sap.house.step("push_order", order_sn).state == "owed"
         assert sap.desk() == ["erp.sap_odata.refused"]
+
+
+def test_what_would_be_sent_can_be_seen_without_the_consignee(sap: Sap) -> None:
+    [order_sn] = sap.push()
+    row = sap.house.order(order_sn)
+    who = row.header["consignee"]
+    fields = {field.target: field for field in explain_order(sap.house.rt, row, sap.key).fields}
+    shown = "\n".join(f"{field.source} {field.rule} {field.value}" for field in fields.values())
+    [address] = [field for field in fields.values() if field.source == "name, phone and address of the consignee"]
+
+    assert fields["PurchaseOrderByCustomer"].value == order_sn
+    assert "*" in address.value
+    for private in (who["name"], who["phone"], who["address"]["street"], PASSWORD):
+        assert private not in shown
 
 
 # --- cancels

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, select, update
 
 from mappings.errors import PeerError
+from sync import exceptions as desk
 from sync.clock import BusinessClock, utc_now
 from sync.db.migrate import migrate
 from sync.db.models import InboxRow, OrderRow, PeerRow, ShipmentRow, StepRow
@@ -151,6 +152,15 @@ class House:
     def orders(self) -> list[OrderRow]:
         with self.rt.database.reading() as session:
             return list(session.execute(select(OrderRow)).scalars())
+
+    def problems(self) -> dict[str, str]:
+        """What lies on the desk: code -> message."""
+        with self.rt.database.reading() as session:
+            return {one.code: one.message for one in desk.list_open(session)}
+
+    def calls(self, operation: str) -> int:
+        """How often the sandbox's KDNiao was asked for this."""
+        return int(self.peers.ledger()["counts"].get(f"carrier.{operation}", 0))
 
     def open_doors(self) -> None:
         """The time for a probe has come at every peer."""

@@ -14,7 +14,6 @@ from sqlalchemy import select
 
 from mappings.waybill_number import parse_waybill_number
 from sync import cli
-from sync import exceptions as desk
 from sync.db.models import AuditRow, OrderRow, StepRow
 from sync.db.steps import StepBook
 from sync.sandbox.kdniao import SandboxKdniao
@@ -67,20 +66,11 @@ def enter(house: House, order_sn: str, number: str = "YT7300000000001", **more: 
     return entered
 
 
-def problems(house: House) -> dict[str, str]:
-    with house.rt.database.reading() as session:
-        return {one.code: one.message for one in desk.list_open(session)}
-
-
-def calls(house: House, operation: str) -> int:
-    return int(house.peers.ledger()["counts"].get(f"carrier.{operation}", 0))
-
-
 def test_a_parcel_waits_for_a_person_and_no_platform_is_asked(hand_house: House) -> None:
     order_sn = parked(hand_house)
 
-    assert f"ecsync order number {order_sn} WAYBILL_NO" in problems(hand_house)[NEEDED]
-    assert calls(hand_house, "order_waybill") == 0
+    assert f"ecsync order number {order_sn} WAYBILL_NO" in hand_house.problems()[NEEDED]
+    assert hand_house.calls("book_waybill") == 0
     assert hand_house.shop_order(order_sn).invoice_nos == ()
 
 
@@ -92,9 +82,9 @@ def test_an_entered_number_reaches_the_shop_and_is_subscribed(hand_house: House)
     shipment = hand_house.shipment(order_sn)
     assert (shipment.waybill_no, shipment.shipper_code, shipment.peer) == ("YT7300000000001", "YTO", "carrier.kdniao")
     assert entered.followed_by == "carrier.kdniao"
-    assert calls(hand_house, "subscribe_tracking") == 1
+    assert hand_house.calls("subscribe_tracking") == 1
     assert hand_house.step("write_note", order_sn).state == "done"
-    assert problems(hand_house) == {}
+    assert hand_house.problems() == {}
     assert hand_house.step("book_waybill", order_sn).state == "done"
 
 
@@ -141,8 +131,8 @@ def test_a_number_that_nobody_follows_is_written_as_shipped_at_once(lonely_house
     assert (shipment.peer, shipment.pickup_due_from, shipment.heard_at) == ("carrier.manual", None, None)
     assert lonely_house.shop_order(order_sn).invoice_nos == ("YT7300000000001",)
     assert (lonely_house.order(order_sn).status, lonely_house.order(order_sn).state) == ("shipped", "done")
-    assert calls(lonely_house, "subscribe_tracking") == 0
-    assert problems(lonely_house) == {}
+    assert lonely_house.calls("subscribe_tracking") == 0
+    assert lonely_house.problems() == {}
 
 
 def test_a_number_of_another_parcel_is_refused(hand_house: House) -> None:
@@ -153,7 +143,7 @@ def test_a_number_of_another_parcel_is_refused(hand_house: House) -> None:
         enter(hand_house, second)
 
     assert hand_house.shipment(second).waybill_no == ""
-    assert list(problems(hand_house)) == [NEEDED]
+    assert list(hand_house.problems()) == [NEEDED]
 
 
 def test_a_second_number_for_a_parcel_is_refused(hand_house: House) -> None:
@@ -214,8 +204,8 @@ def test_a_withdrawn_parcel_is_voided_by_a_person_and_not_by_its_follower(hand_h
     hand_house.settle()
 
     assert hand_house.step("cancel_waybill", order_sn).peer == "carrier.manual"
-    assert calls(hand_house, "cancel_waybill") == 0
-    assert "written by hand" in problems(hand_house)["manual.cancel.by_hand"]
+    assert hand_house.calls("cancel_waybill") == 0
+    assert "written by hand" in hand_house.problems()["manual.cancel.by_hand"]
 
 
 def test_a_number_that_staff_typed_into_the_shop_is_followed_too(hand_house: House) -> None:
@@ -229,7 +219,7 @@ def test_a_number_that_staff_typed_into_the_shop_is_followed_too(hand_house: Hou
     assert hand_house.shipment(order_sn).peer == "carrier.kdniao"
     sandbox = cast(SandboxKdniao, hand_house.peers._peers["carrier"])
     assert "YT7300000000009" in sandbox._by_waybill
-    assert NEEDED not in problems(hand_house)
+    assert NEEDED not in hand_house.problems()
 
 
 def test_the_order_page_shows_the_number_and_who_follows_it(hand_house: House) -> None:
@@ -245,8 +235,8 @@ def test_pushing_an_order_again_parks_it_again_and_asks_nobody(hand_house: House
     push_now(hand_house.rt, order_sn, retry_parked=True)
     poll_shop(hand_house.rt, SHOP)
 
-    assert list(problems(hand_house)) == [NEEDED]
-    assert calls(hand_house, "order_waybill") == 0
+    assert list(hand_house.problems()) == [NEEDED]
+    assert hand_house.calls("book_waybill") == 0
 
 
 @pytest.mark.parametrize("name", ["yunda", "manual"])

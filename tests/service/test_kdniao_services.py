@@ -38,15 +38,6 @@ def sandbox(house: House) -> SandboxKdniao:
     return cast(SandboxKdniao, house.peers._peers["carrier"])
 
 
-def calls(house: House, operation: str) -> int:
-    return int(house.peers.ledger()["counts"].get(f"carrier.{operation}", 0))
-
-
-def problems(house: House) -> dict[str, str]:
-    with house.rt.database.reading() as session:
-        return {one.code: one.message for one in desk.list_open(session)}
-
-
 def pickup_push(house: House, order_sn: str, state: str, **fields: Any) -> bytes:
     shipment, given = house.shipment(order_sn), house.peers.settings
     now = wire_time(house.rt.clock.now())
@@ -83,23 +74,23 @@ def shipped_by_hand(house: House, *numbers: str, shipper_code: str = "YTO") -> s
 def test_every_number_that_staff_shipped_by_hand_is_subscribed_and_followed(house: House) -> None:
     order_sn = shipped_by_hand(house, "YT0000000000001", "YT0000000000002")
 
-    assert calls(house, "subscribe_tracking") == 2
-    assert calls(house, "recognise") == 0, "nobody doubts a YT number of YTO"
+    assert house.calls("subscribe_tracking") == 2
+    assert house.calls("recognise") == 0, "nobody doubts a YT number of YTO"
     assert {"YT0000000000001", "YT0000000000002"} <= sandbox(house)._by_waybill.keys()
     assert house.order(order_sn).state == "done"
-    assert problems(house) == {}
+    assert house.problems() == {}
 
 
 def test_a_waybill_that_kdniao_issued_itself_is_not_subscribed(house: House) -> None:
     house.seed()
     house.poll()
-    assert calls(house, "subscribe_tracking") == 0
+    assert house.calls("subscribe_tracking") == 0
 
 
 def test_a_number_that_contradicts_its_courier_is_recognised_first(house: House) -> None:
     order_sn = shipped_by_hand(house, "SF0000000000001", shipper_code="ZTO")
 
-    assert calls(house, "recognise") == 1
+    assert house.calls("recognise") == 1
     assert house.shipment(order_sn).shipper_code == "SF"
     assert sandbox(house)._by_waybill["SF0000000000001"].shipper_code == "SF"
 
@@ -107,10 +98,10 @@ def test_a_number_that_contradicts_its_courier_is_recognised_first(house: House)
 def test_a_number_of_nobody_is_told_and_holds_up_nothing(house: House) -> None:
     order_sn = shipped_by_hand(house, "X1", shipper_code="")
 
-    assert list(problems(house)) == ["kdniao.recognise.unknown"]
-    assert "X1 is no number that KDNiao knows" in problems(house)["kdniao.recognise.unknown"]
+    assert list(house.problems()) == ["kdniao.recognise.unknown"]
+    assert "X1 is no number that KDNiao knows" in house.problems()["kdniao.recognise.unknown"]
     assert house.order(order_sn).state == "done"
-    assert calls(house, "subscribe_tracking") == 0
+    assert house.calls("subscribe_tracking") == 0
 
 
 def test_a_plan_without_subscriptions_is_told_and_waybills_go_on(house: House) -> None:
@@ -118,7 +109,7 @@ def test_a_plan_without_subscriptions_is_told_and_waybills_go_on(house: House) -
         {"carrier": {"business": 1.0, "business_code": "105", "business_reason": "没有可用套餐", "max_per_order": 0}}
     )
     shipped_by_hand(house, "YT0000000000001")
-    assert list(problems(house)) == ["kdniao.subscribe.no_plan"]
+    assert list(house.problems()) == ["kdniao.subscribe.no_plan"]
 
     house.peers.configure_faults({"carrier": {}})
     assert house.rt.door.ask(CARRIER) is None, "only this kind of call was refused"
@@ -138,13 +129,13 @@ def test_a_courier_is_booked_for_the_next_window_after_the_waybill(booking_house
     assert booking.data["LogisticCode"] == shipment.waybill_no
     assert shipment.estimated_pickup_at is not None
     assert wire_time(shipment.estimated_pickup_at) == booking.data["StartDate"]
-    assert problems(house) == {}
+    assert house.problems() == {}
 
 
 def test_couriers_come_by_themselves_unless_a_setting_says_otherwise(house: House) -> None:
     house.seed()
     house.poll()
-    assert calls(house, "book_pickup") == 0
+    assert house.calls("book_pickup") == 0
 
 
 def test_a_lost_answer_books_one_courier(booking_house: House) -> None:
@@ -155,8 +146,8 @@ def test_a_lost_answer_books_one_courier(booking_house: House) -> None:
     house.settle()
     assert house.step("book_pickup", order_sn).state == "done"
     assert len(sandbox(house).pickups.bookings) == 1
-    assert calls(house, "book_pickup") == 1, "the second try looked it up"
-    assert calls(house, "find_pickup") >= 1
+    assert house.calls("book_pickup") == 1, "the second try looked it up"
+    assert house.calls("find_pickup") >= 1
 
 
 def test_the_courier_is_cancelled_together_with_the_waybill(booking_house: House) -> None:
@@ -170,7 +161,7 @@ def test_the_courier_is_cancelled_together_with_the_waybill(booking_house: House
     (booking,) = sandbox(house).pickups.bookings.values()
     assert booking.is_cancelled
     assert house.shipment(order_sn).status == "cancelled"
-    assert (calls(house, "cancel_pickup"), calls(house, "cancel_waybill")) == (1, 1)
+    assert (house.calls("cancel_pickup"), house.calls("cancel_waybill")) == (1, 1)
 
 
 def test_a_booking_that_failed_is_forgotten_when_the_courier_comes_all_the_same(booking_house: House) -> None:
@@ -183,7 +174,7 @@ def test_a_booking_that_failed_is_forgotten_when_the_courier_comes_all_the_same(
 
     push(house, snapshot(house, order_sn, PICKED_UP))
 
-    assert problems(house) == {}
+    assert house.problems() == {}
     assert house.step("book_pickup", order_sn).state == "dropped"
 
 
@@ -199,7 +190,7 @@ def test_a_courier_under_a_number_of_its_own_is_told_and_its_pushes_are_the_parc
 
     assert house.shipment(order_sn).waybill_no == number
     assert house.shipment(order_sn).status == "picked_up"
-    assert list(problems(house)) == ["pickup.second_number"]
+    assert list(house.problems()) == ["pickup.second_number"]
 
 
 def test_a_booking_that_the_platform_cancels_is_a_persons_while_the_buyer_waits(booking_house: House) -> None:
@@ -209,7 +200,7 @@ def test_a_booking_that_the_platform_cancels_is_a_persons_while_the_buyer_waits(
 
     push(house, pickup_push(house, order_sn, "203"))
 
-    assert list(problems(house)) == ["tracking.cancelled"]
+    assert list(house.problems()) == ["tracking.cancelled"]
 
 
 # --- replaced numbers
@@ -224,7 +215,7 @@ def test_a_replaced_number_is_told_in_the_shop_and_on_the_desk_and_both_are_foll
     house.settle()
 
     assert house.shipment(order_sn).waybill_no == "NEW1"
-    message = problems(house)["waybill.number_changed"]
+    message = house.problems()["waybill.number_changed"]
     assert f"put NEW1 in place of {old} on the delivery note" in message
     assert house.step("write_number", order_sn).state == "done"
     push(house, pickup_push(house, order_sn, "301", LogisticCode=old, OrderCode=""))
@@ -232,7 +223,7 @@ def test_a_replaced_number_is_told_in_the_shop_and_on_the_desk_and_both_are_foll
     shown = house.shop_order(order_sn)
     assert (shown.shipping_status, shown.invoice_nos) == (1, (old,)), "shipped, under the number that staff see"
     assert any(f"运单号变更：{old} → NEW1" in action.note for action in shown.actions)
-    assert list(problems(house)) == ["waybill.number_changed"]
+    assert list(house.problems()) == ["waybill.number_changed"]
 
 
 def test_a_late_repeat_of_an_older_change_brings_no_old_number_back(house: House) -> None:
@@ -255,11 +246,11 @@ def test_a_new_courier_without_a_number_keeps_the_old_one_until_the_number_comes
     push(house, pickup_push(house, order_sn, "109", ShipperCode="JTSD", LogisticCode="", OldLogisticCode=old))
     waiting = house.shipment(order_sn)
     assert (waiting.waybill_no, waiting.shipper_code) == (old, "JTSD")
-    assert "Keep the parcel until the number is here" in problems(house)["waybill.number_changed"]
+    assert "Keep the parcel until the number is here" in house.problems()["waybill.number_changed"]
 
     push(house, pickup_push(house, order_sn, "120", ShipperCode="JTSD", LogisticCode="JT1"))
     assert house.shipment(order_sn).waybill_no == "JT1"
-    assert "JT1 in place of" in problems(house)["waybill.number_changed"]
+    assert "JT1 in place of" in house.problems()["waybill.number_changed"]
 
 
 def test_a_number_replaced_before_the_booking_was_recorded_stands(house: House) -> None:
@@ -352,7 +343,7 @@ def test_a_used_quota_marks_the_overdue_pickup_at_once_and_says_that_nobody_was_
         house.serve(sweep_parcels(house.rt).wakes)
 
         assert house.order(order_sn).status == "stale_pickup"
-        assert "could not be asked" in problems(house)["stale_pickup"]
+        assert "could not be asked" in house.problems()["stale_pickup"]
         assert house.rt.door.ask(CARRIER) is None
 
 
@@ -384,7 +375,7 @@ def test_a_refused_account_is_told_once_and_its_other_orders_wait_while_the_plat
 
     states = [house.step("book_waybill", order_sn).state for order_sn in orders]
     assert states == ["parked"] + ["owed"] * (len(orders) - 1)
-    assert list(problems(house)) == ["kdniao.waybill.account_rejected"]
+    assert list(house.problems()) == ["kdniao.waybill.account_rejected"]
     (switch,) = house.rt.switchboard.read().switches.values()
     assert (switch.what, switch.actor) == (f"{CARRIER}/{courier}", "ecsync")
     assert house.rt.door.ask(CARRIER) is None
@@ -398,7 +389,7 @@ def test_nothing_of_a_sandbox_carrier_enters_a_real_shop_by_any_step(database_ur
         (order_sn,) = house.seed()
         house.poll()
         number = house.shipment(order_sn).waybill_no
-        assert "ecshop.write_back.sandbox_waybill" in problems(house)
+        assert "ecshop.write_back.sandbox_waybill" in house.problems()
         with house.rt.database.writing() as session:  # as if the shop's environment had been wrong at first
             session.execute(update(ShipmentRow).values(noted_at=utc_now()))
         drop_parked(house)

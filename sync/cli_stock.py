@@ -75,29 +75,27 @@ def _rows(run: StockRun) -> list[dict[str, Any]]:
 
     What the ERP has and the shop does not sell is no row: of that there may be any number.
     """
-    shown = {line.sku: line.number for line in run.lines}
-    plan = run.plan
-    changes = [
-        {"action": "set", "sku": c.sku, "before": c.before, "after": c.after, "why": _why(plan.reckonings[c.sku])}
-        for c in plan.changes
-    ]
+    plan, shown = run.plan, {line.sku: line.number for line in run.lines}
+    changes = [_row(run, c.sku, c.before, c.after, _why(plan.reckonings[c.sku])) for c in plan.changes]
     left = [
         *((sku, "the figure, or the sum of its goods, is larger than the shop can hold") for sku in plan.too_large),
         *((sku, "the number is blank, or several goods have it") for sku in plan.unclear),
         *((sku, f"{run.erp} does not name it") for sku in plan.silent),
     ]
-    alone = [
-        {
-            "action": "leave",
-            "sku": sku,
-            "before": None if sku in plan.unclear else shown[sku],
-            "after": None,
-            "why": why,
-        }
-        for sku, why in left
-    ]
-    available = {sku: reckoning.available for sku, reckoning in plan.reckonings.items()}
-    return [{"shop": run.shop, **row, "available": available.get(str(row["sku"]))} for row in (*changes, *alone)]
+    return changes + [_row(run, sku, None if sku in plan.unclear else shown[sku], None, why) for sku, why in left]
+
+
+def _row(run: StockRun, sku: str, before: int | None, after: int | None, why: str) -> dict[str, Any]:
+    known = run.plan.reckonings.get(sku)
+    return {
+        "shop": run.shop,
+        "action": "leave" if after is None else "set",
+        "sku": sku,
+        "before": before,
+        "available": known.available if known else None,
+        "after": after,
+        "why": why,
+    }
 
 
 def _why(reckoning: Reckoning) -> str:

@@ -65,7 +65,7 @@ def read_progress(database: Database, shop: str) -> Progress:
     figures = select(func.count()).select_from(StockChangeRow).where(StockChangeRow.shop == shop)
     with database.reading() as session:
         counted = session.execute(wanted).one()
-        return Progress(*(int(count) for count in counted), figures_set=session.execute(figures).scalar_one())
+        return Progress(*(int(count) for count in (*counted, session.execute(figures).scalar_one())))
 
 
 class Screen:

@@ -81,8 +81,9 @@ def _find(rt: Runtime, session: Session, erp: PeerSettings) -> Iterator[_Unsent]
         .where(push.finished_at < since, ~booked.exists(), ~sent_since.exists())
         .order_by(push.finished_at, ShipmentRow.id)
     )
-    for row in session.execute(wanted):
-        yield _Unsent(*row)
+    for order_id, order_sn, shipment_id, parcel_no, pushed_at in session.execute(wanted):
+        if pushed_at is not None:
+            yield _Unsent(order_id, order_sn, shipment_id, parcel_no, pushed_at)
 
 
 def _served(rt: Runtime, erp: PeerSettings) -> Sequence[str]:

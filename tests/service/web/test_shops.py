@@ -19,8 +19,10 @@ SECOND = {
 STOCKED = {"ECSYNC_SHOP_MAIN_STOCK_INTERVAL_S": "300", "ECSYNC_SHOP_MAIN_STOCK_SAFETY": "7"}
 
 
-def shops_panel(make_app: MakeApp, *, synced: bool = False, need: tuple[str, str] = ("", ""), **more: str) -> str:
-    app = make_app(**more)
+def shops_panel(
+    make_app: MakeApp, settings: dict[str, str], *, synced: bool = False, need: tuple[str, str] = ("", "")
+) -> str:
+    app = make_app(**settings)
     rt = process_of(app).runtime
     if synced:
         with rt.database.writing() as session:
@@ -34,14 +36,14 @@ def shops_panel(make_app: MakeApp, *, synced: bool = False, need: tuple[str, str
 
 
 def test_where_a_shop_s_orders_go_and_why_stands_on_the_page(make_app: MakeApp) -> None:
-    said = shops_panel(make_app, **SECOND)
+    said = shops_panel(make_app, SECOND)
 
     assert "second" in said
     assert "every ERP: the shop names none" in said
 
 
 def test_a_shop_that_names_its_erps_names_the_setting_too(make_app: MakeApp) -> None:
-    said = shops_panel(make_app, **SECOND, ECSYNC_SHOP_MAIN_ERPS="generic_rest")
+    said = shops_panel(make_app, SECOND | {"ECSYNC_SHOP_MAIN_ERPS": "generic_rest"})
 
     assert "second" not in said
     assert "named in ECSYNC_SHOP_MAIN_ERPS" in said
@@ -62,7 +64,7 @@ def test_a_shop_that_names_its_erps_names_the_setting_too(make_app: MakeApp) -> 
 def test_the_page_says_how_a_shop_s_stock_stands(
     make_app: MakeApp, settings: dict[str, str], synced: bool, need: tuple[str, str], expected: str
 ) -> None:
-    said = shops_panel(make_app, synced=synced, need=need, **settings)
+    said = shops_panel(make_app, settings, synced=synced, need=need)
 
     assert re.sub(r"\b\d s ago", "just now", said).count(expected) == 1
     assert ("every 5 min, 7 of each SKU kept back" in said) is bool(settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from mappings.erps.generic_rest.formats import MISSING, Format, garbled, pick, read_object
+from mappings.erps.generic_rest.formats import MISSING, Format, garbled, nest, pick, read_object
 from mappings.erps.generic_rest.reply import spell
 from mappings.erps.generic_rest.settings import SuccessRule, order_id_name
 from mappings.errors import PermanentError
@@ -67,7 +67,7 @@ class CancelForm:
         headers, body = {"Accept": self.form.media_type}, b""
         if self.method != "DELETE":
             headers["Content-Type"] = f"{self.form.media_type}; charset=utf-8"
-            body = self.form.write(self.root, {self.order_id_field: document.external_ref, **self.constants})
+            body = self.form.write(self.root, nest({self.order_id_field: document.external_ref, **self.constants}))
         return HttpCall(
             operation="cancel_order",
             method=self.method,

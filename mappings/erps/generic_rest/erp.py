@@ -146,5 +146,5 @@ class GenericRestErp:
 def _check_names(names: Iterable[str]) -> None:
     """Raise ValueError for a name that no XML element can have."""
     for name in names:
-        if not NAME.fullmatch(name):
+        if not all(map(NAME.fullmatch, name.split("."))):
             raise ValueError(f"format is xml, and {name!r} is no name of an element: change field_map or the constants")

@@ -26,6 +26,20 @@ def pick(value: object, path: str) -> Any:
     return value
 
 
+def nest(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Members with dotted names as objects within objects, as `pick` finds them again; later ones count."""
+    whole: dict[str, Any] = {}
+    for name, value in members.items():
+        *above, last = name.split(".")
+        held = whole
+        for part in above:
+            if not isinstance(held.get(part), dict):
+                held[part] = {}
+            held = held[part]
+        held[last] = value
+    return whole
+
+
 class Format(Protocol):
     """How one ERP's bodies are spelled."""
 

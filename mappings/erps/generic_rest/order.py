@@ -10,6 +10,7 @@ from typing import Any
 
 from mappings.bill import whole_lines
 from mappings.china_time import SHANGHAI
+from mappings.erps.generic_rest.formats import nest
 from mappings.errors import PermanentError
 from mappings.model import ErpOrder, OrderLine
 
@@ -55,7 +56,10 @@ DATE_FORMATS: Mapping[str, Callable[[ErpOrder], str | int]] = {
 
 @dataclass(frozen=True, slots=True)
 class OrderForm:
-    """How one ERP spells an order: names (ours -> theirs), constants, and how amounts and dates are written."""
+    """How one ERP spells an order: names (ours -> theirs), constants, and how amounts and dates are written.
+
+    Their names may be dotted: `head.no` stands in an object `head`.
+    """
 
     header_names: Mapping[str, str]
     line_names: Mapping[str, str]
@@ -86,12 +90,12 @@ class OrderForm:
         facts = {**self._facts(order), "lines": [self._line(line) for line in lines]}
         named = {theirs: facts[ours] for ours, theirs in self.header_names.items()}
         # the order's own facts come last: no constant may replace an amount or a number
-        return {**self.header_constants, **order.extra, **named}
+        return nest({**self.header_constants, **order.extra, **named})
 
     def _line(self, line: OrderLine) -> dict[str, Any]:
         price = self.amount(line.price_fen)
         facts = {"sku": line.sku, "name": line.name, "quantity": line.quantity, "price": price}
-        return {**self.line_constants, **{theirs: facts[ours] for ours, theirs in self.line_names.items()}}
+        return nest({**self.line_constants, **{theirs: facts[ours] for ours, theirs in self.line_names.items()}})
 
     def _facts(self, order: ErpOrder) -> dict[str, Any]:
         """Everything an ERP may be told about the order as a whole, by our names."""
@@ -117,7 +121,7 @@ class OrderForm:
 def build_form(
     field_map: Mapping[str, str], extra_fields: Mapping[str, str], *, amount_format: str, date_format: str
 ) -> OrderForm:
-    """Raises ValueError when two fields of the ERP would have the same name."""
+    """Raises ValueError when two fields of the ERP would have the same name, or one would stand in another."""
     lines_map, header_map = _split(field_map)
     line_constants, header_constants = _split(extra_fields)
     header_names = {name: header_map.get(name, name) for name in (*HEADER_REQUIRED, *header_map)}
@@ -143,6 +147,6 @@ def _split(pairs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 def _refuse_doubles(names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
-        if name in seen:
+        if any(f"{name}.".startswith(f"{other}.") or f"{other}.".startswith(f"{name}.") for other in seen):
             raise ValueError(f"Two fields would be called {name!r}: change field_map or extra_fields")
         seen.add(name)

@@ -61,13 +61,16 @@ def parse_pairs(text: str) -> dict[str, str]:
 
 
 def parse_field_map(text: str) -> dict[str, str]:
-    """Read `order_id=orderNo,lines.sku=materialCode`: our name, then the ERP's. Raises ValueError."""
+    """Read `order_id=head.no,lines.sku=materialCode`: our name, then the ERP's, dotted where it is in an object.
+
+    Raises ValueError.
+    """
     pairs = parse_pairs(text)
     known = [*HEADER_FACTS, *(LINE_PREFIX + name for name in LINE_FACTS)]
     if unknown := [name for name in pairs if name not in known]:
         raise ValueError(f"There is no field {unknown[0]!r}; the fields are: {', '.join(known)}")
-    if dotted := [name for name in pairs.values() if "." in name]:
-        raise ValueError(f"The ERP's name {dotted[0]!r} cannot hold a dot: the document is flat")
+    if halved := [name for name in pairs.values() if not all(name.split("."))]:
+        raise ValueError(f"The ERP's name {halved[0]!r} must have a word on both sides of each dot")
     return pairs
 
 
@@ -190,8 +193,8 @@ SETTINGS = (
     ),
     Setting(
         "field_map",
-        "The ERP's field names: order_id=orderNo,lines.sku=materialCode",
-        "ERP 的字段名：order_id=orderNo,lines.sku=materialCode",
+        "The ERP's field names: order_id=orderNo,phone=receiver.tel,lines.sku=materialCode",
+        "ERP 的字段名：order_id=orderNo,phone=receiver.tel,lines.sku=materialCode",
         parse=parse_field_map,
     ),
     Setting(

@@ -28,8 +28,8 @@ SAP_ODATA = {
     "address_text_id": "TX02",
 }
 REST_NAMES = {
-    "order_sn": "sn", "phone": "tel", "province": "state", "city": "city", "district": "area", "street": "street",
-    "cod_amount": "cod", "shipping_fee": "freight", "discount": "less", "lines.sku": "material",
+    "order_sn": "head.sn", "phone": "to.tel", "province": "to.state", "city": "city", "district": "area",
+    "street": "street", "cod_amount": "cod", "shipping_fee": "freight", "discount": "less", "lines.sku": "material",
 }  # fmt: skip
 EXPLAIN: dict[str, Callable[[ErpOrder], Iterable[Explained]]] = {
     "kingdee": kingdee(freight_sku="FREIGHT", tax_rate="13", consignee_in_note="1").explain,

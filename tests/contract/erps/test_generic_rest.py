@@ -99,6 +99,22 @@ def test_the_erp_can_have_its_own_field_names_and_ask_for_more_fields() -> None:
     assert "sku" not in body["items"][0]
 
 
+def test_a_dotted_name_stands_in_an_object_and_is_found_there_again() -> None:
+    connector = erp(
+        field_map="order_id=head.no,phone=receiver.tel,street=receiver.street,lines=body.items,lines.sku=goods.code",
+        extra_fields="head.source=ecshop,lines.goods.unit=PCS",
+    )
+    body = sent(connector)
+    found, _ = run(connector.find("42"), answer({"head": {"no": "42"}, "erp_no": "SO-1"}))
+    _, [cancel] = run(connector.cancel(ErpDocument("SO-1", "42")), HttpReply(204))
+
+    assert body["head"] == {"source": "ecshop", "no": "2026112200042"}
+    assert body["receiver"] == {"tel": PHONE, "street": "龙井路 1 号"}
+    assert body["body"]["items"][0]["goods"] == {"unit": "PCS", "code": "TEA-01"}
+    assert found == ErpDocument("SO-1", "42", adopted=True)
+    assert json.loads(cancel.body) == {"head": {"no": "42"}}
+
+
 def test_the_phone_stays_here_unless_the_erp_asks_for_it() -> None:
     assert PHONE not in json.dumps(sent(erp()))
 
@@ -504,7 +520,8 @@ def test_an_address_is_https_or_this_machine(text: str, url: str) -> None:
         ("field_map", "order_id", "NAME=VALUE"),
         ("field_map", "oder_id=orderNo", "no field 'oder_id'"),
         ("field_map", "lines.weight=w", "no field 'lines.weight'"),
-        ("field_map", "order_id=head.no", "dot"),
+        ("field_map", "order_id=head..no", "dot"),
+        ("field_map", "order_id=.no", "dot"),
         ("field_map", "order_id=a,order_id=b", "twice"),
         ("extra_fields", "=x", "NAME=VALUE"),
         ("amount_format", "float", "must be one of string, number"),
@@ -527,6 +544,8 @@ def test_a_wrong_setting_is_refused_with_a_sentence(name: str, text: str, senten
         ({"field_map": "lines.sku=name"}, "'name'"),
         ({"extra_fields": "total_amount=0.01"}, "'total_amount'"),
         ({"extra_fields": "lines.price=0"}, "'price'"),
+        ({"field_map": "order_id=head.no", "extra_fields": "head=x"}, "'head'"),
+        ({"field_map": "order_id=head,phone=head.tel"}, "'head.tel'"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(settings: dict[str, str], sentence: str) -> None:

@@ -64,6 +64,13 @@ def test_the_erp_names_root_lines_and_fields() -> None:
     assert f"<Mobile>{PHONE}</Mobile></SalesOrder>" in body
 
 
+def test_a_dotted_name_is_an_element_within_an_element() -> None:
+    body = written(field_map="order_id=Head.No,total_amount=Head.Sum,lines=Items,lines.sku=Goods.Code")
+
+    assert f"<Head><No>{REF}</No><Sum>27.76</Sum></Head>" in body
+    assert "<Items><line><Goods><Code>TEA-01</Code></Goods>" in body
+
+
 @given(st.text())
 def test_whatever_a_customer_is_called_the_document_stays_whole(name: str) -> None:
     order = erp_order()
@@ -273,6 +280,7 @@ def test_what_is_written_is_read_again(value: Any) -> None:
         ({"xml_root": "n:order"}, "no prefix"),
         ({"xml_item": "1"}, "no name of an XML element"),
         ({"field_map": "order_id=order no"}, "'order no'"),
+        ({"field_map": "order_id=Head.1"}, "'Head.1'"),
         ({"extra_fields": "lines.@unit=PCS"}, "'@unit'"),
         ({"cancel_fields": "the status=closed"}, "'the status'"),
         ({"format": "soap"}, "must be one of json, xml"),

@@ -265,6 +265,21 @@ def test_a_label_that_nobody_needs_any_more_leaves_the_desk_at_the_pickup(tmp_pa
         assert house.step("fetch_label", order_sn).state == "dropped"
 
 
+def test_no_label_is_fetched_for_a_parcel_that_the_courier_had_before_its_number_reached_us(tmp_path: Path) -> None:
+    with open_sf_house(tmp_path, **TEMPLATE) as house:
+        house.peers.configure_faults({"sf": {"reset_after": 1.0, "only": "book_waybill"}})
+        (order_sn,) = house.seed()
+        house.poll()
+        with house.rt.database.writing() as session:
+            session.execute(update(ShipmentRow).values(pickup_at=utc_now()))
+
+        house.settle()
+
+        assert house.shipment(order_sn).waybill_no
+        assert not {"print_label", "fetch_label"} & {operation for operation, _ in house.asked()}
+        assert label(house) is None
+
+
 def test_no_label_is_fetched_for_an_order_that_was_withdrawn_meanwhile(tmp_path: Path) -> None:
     with open_sf_house(tmp_path, **TEMPLATE) as house:
         house.peers.configure_faults({"sf": {"html_502": 1.0, "only": "fetch_label", "max_per_order": 0}})

@@ -1,59 +1,25 @@
-"""What KDNiao does beside waybills and pushes: numbers shipped by hand, booked couriers, replaced numbers, packages."""
+"""What KDNiao does beside waybills and pushes: numbers shipped by hand, replaced numbers, packages, quotas."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import select, update
 
 from mappings.model import NumberChange
-from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, StepRow, WaybillAliasRow
 from sync.db.steps import StepBook, Wake
-from sync.sandbox.kdniao import SandboxKdniao
-from sync.sandbox.kdniao_rules import sign
 from sync.services.numbers import follow_changes
 from sync.services.parcels import adopt_shipped
 from sync.services.poll_shop import poll_shop
 from sync.services.show_order import show_order
 from sync.services.sweep_parcels import sweep_parcels
 from tests.service.house import SHOP, House, open_house
-from tests.service.test_tracking import CARRIER, DELIVERED, PICKED_UP, TRANSIT, push, snapshot, wire_time
-
-
-@pytest.fixture
-def booking_house(database_url: str, tmp_path: Path) -> Iterator[House]:
-    """Couriers are booked for every parcel."""
-    with open_house(tmp_path, ECSYNC_DATABASE_URL=database_url, ECSYNC_CARRIER_KDNIAO_PICKUP="booked") as house:
-        yield house
-
-
-def sandbox(house: House) -> SandboxKdniao:
-    return cast(SandboxKdniao, house.peers._peers["carrier"])
-
-
-def pickup_push(house: House, order_sn: str, state: str, **fields: Any) -> bytes:
-    shipment, given = house.shipment(order_sn), house.peers.settings
-    now = wire_time(house.rt.clock.now())
-    item = {
-        "EBusinessID": given.ebusiness_id,
-        "OrderCode": shipment.order_code,
-        "ShipperCode": shipment.shipper_code,
-        "LogisticCode": shipment.waybill_no,
-        "State": state,
-        "CreateTime": now,
-        **fields,
-    }
-    data = {"EBusinessID": given.ebusiness_id, "PushTime": now, "Count": "1", "Data": [item]}
-    text = json.dumps(data, ensure_ascii=False)
-    return urlencode({"RequestData": text, "RequestType": "103", "DataSign": sign(text, given.app_key)}).encode()
-
+from tests.service.kdniao_hands import pickup_push, sandbox
+from tests.service.test_tracking import CARRIER, DELIVERED, PICKED_UP, TRANSIT, push, snapshot
 
 # --- numbers that staff shipped by hand
 
@@ -113,94 +79,6 @@ def test_a_plan_without_subscriptions_is_told_and_waybills_go_on(house: House) -
 
     house.peers.configure_faults({"carrier": {}})
     assert house.rt.door.ask(CARRIER) is None, "only this kind of call was refused"
-
-
-# --- booked couriers
-
-
-def test_a_courier_is_booked_for_the_next_window_after_the_waybill(booking_house: House) -> None:
-    house = booking_house
-    (order_sn,) = house.seed()
-    house.poll()
-
-    (booking,) = sandbox(house).pickups.bookings.values()
-    shipment = house.shipment(order_sn)
-    assert booking.data["OrderCode"] == f"{shipment.order_code}-P"
-    assert booking.data["LogisticCode"] == shipment.waybill_no
-    assert shipment.estimated_pickup_at is not None
-    assert wire_time(shipment.estimated_pickup_at) == booking.data["StartDate"]
-    assert house.problems() == {}
-
-
-def test_couriers_come_by_themselves_unless_a_setting_says_otherwise(house: House) -> None:
-    house.seed()
-    house.poll()
-    assert house.calls("book_pickup") == 0
-
-
-def test_a_lost_answer_books_one_courier(booking_house: House) -> None:
-    house = booking_house
-    (order_sn,) = house.seed()
-    house.peers.configure_faults({"carrier": {"reset_after": 1.0, "max_per_order": 1}})
-    house.poll()
-    house.settle()
-    assert house.step("book_pickup", order_sn).state == "done"
-    assert len(sandbox(house).pickups.bookings) == 1
-    assert house.calls("book_pickup") == 1, "the second try looked it up"
-    assert house.calls("find_pickup") >= 1
-
-
-def test_the_courier_is_cancelled_together_with_the_waybill(booking_house: House) -> None:
-    house = booking_house
-    (order_sn,) = house.seed()
-    house.poll()
-    house.cancel(order_sn)
-    house.poll()
-    house.settle()
-
-    (booking,) = sandbox(house).pickups.bookings.values()
-    assert booking.is_cancelled
-    assert house.shipment(order_sn).status == "cancelled"
-    assert (house.calls("cancel_pickup"), house.calls("cancel_waybill")) == (1, 1)
-
-
-def test_a_booking_that_failed_is_forgotten_when_the_courier_comes_all_the_same(booking_house: House) -> None:
-    house = booking_house
-    (order_sn,) = house.seed()
-    house.poll()
-    with house.rt.database.writing() as session:
-        step = session.get_one(StepRow, house.step("book_pickup", order_sn).id)
-        desk.park_step(session, step, "kdniao.pickup.address_rejected", "No courier comes there", order_sn)
-
-    push(house, snapshot(house, order_sn, PICKED_UP))
-
-    assert house.problems() == {}
-    assert house.step("book_pickup", order_sn).state == "dropped"
-
-
-def test_a_courier_under_a_number_of_its_own_is_told_and_its_pushes_are_the_parcels(booking_house: House) -> None:
-    house = booking_house
-    (order_sn,) = house.seed()
-    house.poll()
-    number = house.shipment(order_sn).waybill_no
-    code = f"{house.shipment(order_sn).order_code}-P"
-
-    push(house, pickup_push(house, order_sn, "120", LogisticCode="SF9", OrderCode=code))
-    push(house, pickup_push(house, order_sn, "301", LogisticCode="SF9", OrderCode=""))
-
-    assert house.shipment(order_sn).waybill_no == number
-    assert house.shipment(order_sn).status == "picked_up"
-    assert list(house.problems()) == ["pickup.second_number"]
-
-
-def test_a_booking_that_the_platform_cancels_is_a_persons_while_the_buyer_waits(booking_house: House) -> None:
-    house = booking_house
-    (order_sn,) = house.seed()
-    house.poll()
-
-    push(house, pickup_push(house, order_sn, "203"))
-
-    assert list(house.problems()) == ["tracking.cancelled"]
 
 
 # --- replaced numbers

@@ -18,7 +18,6 @@ LINE_PREFIX = "lines."
 HEADER_REQUIRED = ("order_id", "customer_name", "total_amount", "order_date", "lines")
 HEADER_OPTIONAL = (
     "order_sn",
-    "waybill_no",
     "phone",
     "province",
     "city",
@@ -106,7 +105,6 @@ class OrderForm:
             "total_amount": self.amount(bought.total_fen),
             "order_date": self.date(order),
             "order_sn": bought.order_sn,
-            "waybill_no": order.waybill_no,
             "phone": consignee.phone,
             "province": consignee.address.province,
             "city": consignee.address.city,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mappings.erps.generic_rest.order import HEADER_OPTIONAL
 from mappings.explaining import Explained
 from mappings.model import ErpOrder
 from tests.contract.erps.hands import erp_order
@@ -27,10 +28,7 @@ SAP_ODATA = {
     "note_text_id": "TX01",
     "address_text_id": "TX02",
 }
-REST_NAMES = {
-    "order_sn": "head.sn", "phone": "to.tel", "province": "to.state", "city": "city", "district": "area",
-    "street": "street", "cod_amount": "cod", "shipping_fee": "freight", "discount": "less", "lines.sku": "material",
-}  # fmt: skip
+REST_NAMES = {"lines.sku": "material", **{fact: f"more.{fact}" for fact in HEADER_OPTIONAL}}
 EXPLAIN: dict[str, Callable[[ErpOrder], Iterable[Explained]]] = {
     "kingdee": kingdee(freight_sku="FREIGHT", tax_rate="13", consignee_in_note="1").explain,
     "tryton": tryton(freight_sku="FREIGHT", discount_sku="DISCOUNT", consignee_in_comment="1").explain,

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from mappings.connector import ErpConnector
 from mappings.erps.generic_rest import GenericRestErp
-from mappings.erps.generic_rest.order import yuan
+from mappings.erps.generic_rest.order import HEADER_FACTS, LINE_FACTS, LINE_PREFIX, yuan
 from mappings.errors import AuthError, DuplicateError, PeerError, PermanentError, TransientError, UncertainError
+from mappings.field_sources import read_rows
 from mappings.model import Address, Consignee, ErpDocument, ErpOrder, Order, OrderLine, Queue
 from mappings.wire import HttpReply
 from tests.contract.erps.hands import failure, run
@@ -174,6 +175,12 @@ def test_the_lines_of_later_parcels_are_sent_and_what_was_split_is_one_line() ->
         ("TEA-01", 5, "13.88"),
         ("CUP", 2, "0.05"),
     ]
+
+
+def test_every_fact_that_an_erp_can_be_told_says_where_it_comes_from() -> None:
+    facts = {*HEADER_FACTS, *(LINE_PREFIX + fact for fact in LINE_FACTS)} - {"lines"}
+
+    assert set(read_rows("mappings.erps.generic_rest")) == facts
 
 
 # --- SKUs that are asked for first

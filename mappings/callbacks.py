@@ -12,6 +12,7 @@ from mappings.wire import HttpReply, read_form, to_json
 
 MAX_BODY = 4 * 1024 * 1024
 MAX_FIELDS = 20
+BYTE_ORDER_MARK = "\ufeff"
 PROBLEM_LIMIT = 50
 """How many sentences about unreadable items are kept of one push."""
 
@@ -51,7 +52,7 @@ def read_push_form(body: bytes, wanted: str) -> dict[str, str]:
 def read_signed_json(text: str, name: str) -> dict[str, Any]:
     """The object in a form field whose signature was checked; raises CallbackRefused, which names the field."""
     try:
-        data = json.loads(text)
+        data = json.loads(text.removeprefix(BYTE_ORDER_MARK))
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):

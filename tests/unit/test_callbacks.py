@@ -40,6 +40,10 @@ def test_a_signed_text_that_is_no_object_is_kept_as_evidence(text: str) -> None:
     assert read_signed_json('{"a": 1}', "data") == {"a": 1}
 
 
+def test_a_byte_order_mark_hides_no_push() -> None:
+    assert read_signed_json('\ufeff{"a": 1}', "data") == {"a": 1}
+
+
 def test_a_push_that_no_platform_sends_is_too_large() -> None:
     check_size(b"x" * MAX_BODY)
     with pytest.raises(CallbackRefused, match="too large") as caught:

@@ -129,6 +129,11 @@ def test_a_push_without_a_push_time_is_told_when_it_came() -> None:
     assert take(push("102", text)).events[0].observed_at == NOW
 
 
+def test_a_byte_order_mark_hides_no_push() -> None:
+    text = json.dumps({"EBusinessID": EBUSINESS_ID, "Data": [ITEM]})
+    assert take(push("102", f"\ufeff{text}")).events == take(push("102", text)).events
+
+
 def test_problems_name_no_person() -> None:
     secretive = {"Name": "张三", "Traces": [{"AcceptTime": "张三", "AcceptStation": "13900000002"}]}
     read = take(push("102", [ITEM | secretive]))

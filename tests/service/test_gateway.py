@@ -14,6 +14,7 @@ from sync.clock import utc_now
 from sync.gateway import CallContext, PeerAway
 from sync.sandbox.http import HttpServer, Request, Response
 from sync.services.take_in import BATCH
+from sync.turns import Turns
 from tests.service.house import House
 
 ERP = "erp.generic_rest"
@@ -264,3 +265,18 @@ def test_no_cookie_goes_back_by_itself_and_whoever_wants_it_has_it(house: House)
 
     assert kept == {"SAP_SESSIONID": "abc"}
     assert heard == ["", ""]
+
+
+def test_how_long_a_call_waits_for_its_turn_is_up_to_whoever_makes_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stock that was read so far is worth the wait for the next minute; an order is put off."""
+    turns, slept = iter((20.0, 0.0, 20.0)), list[float]()
+    monkeypatch.setattr(Turns, "take", lambda *_: next(turns))
+    monkeypatch.setattr(time, "sleep", slept.append)
+
+    house.rt.gateway.run(ERP, post(house), CallContext(turn_wait_s=30))
+    with pytest.raises(PeerAway, match="rate limit"):
+        house.rt.gateway.run(ERP, post(house), CallContext())
+
+    assert slept == [20.0]

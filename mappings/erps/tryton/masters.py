@@ -16,6 +16,8 @@ from mappings.fields import objects_in, text_of
 from mappings.wire import Exchange, HttpCall
 
 NAMED_AT_MOST = 20
+AT_ONCE = 20
+"""Codes that one question names: it is an address, and servers in front of Tryton take one of some 4000 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,12 @@ def find_products(door: RestDoor, skus: Iterable[str], area: str) -> Exchange[Ma
 
     Raises PermanentError `<area>.sku_unknown` or `<area>.sku_not_salable`, which names the codes.
     """
-    wanted = sorted(set(skus))
-    call = door.search("find_products", "product.product", [["code", "in", wanted]], ("code", "default_uom", "salable"))
-    found = {row.get("code"): row for row in (yield from _search(call, area))}
+    wanted, fields = sorted(set(skus)), ("code", "default_uom", "salable")
+    found: dict[str, Row] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        domain = [["code", "in", wanted[start : start + AT_ONCE]]]
+        rows = yield from _search(door.search("find_products", "product.product", domain, fields), area)
+        found |= {str(row.get("code")): row for row in rows}
     if unknown := [sku for sku in wanted if sku not in found]:
         raise PermanentError(
             f"{area}.sku_unknown",

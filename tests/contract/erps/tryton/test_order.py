@@ -17,7 +17,7 @@ from mappings.model import OrderLine, Queue
 from mappings.wire import HttpReply
 from sync.services.push_order import SHOP_ZONE
 from tests.contract.erps.hands import NAME, PHONE, SN, erp_order, failure, run, said
-from tests.contract.erps.tryton.talk import KEY, MASTERS, PARTY, PRODUCT, SHOP, recorded, sale, tryton
+from tests.contract.erps.tryton.talk import KEY, MASTERS, PARTY, PRODUCT, SHOP, domain, recorded, sale, tryton
 
 GOODS = OrderLine("7", sku="ECS000000", name="KD876", quantity=1, price_fen=0, weight_g=110)
 
@@ -168,10 +168,22 @@ def test_what_tryton_does_not_know_is_refused_before_anything_is_sent(
 def test_several_unknown_goods_are_named_together_and_not_without_end() -> None:
     many = [replace(GOODS, sku=f"X{number:02d}") for number in range(25)]
 
-    error = failure(tryton().create(erp_order(*many, total_fen=0)), said([SHOP]), said([PARTY]), said([]))
+    error = failure(tryton().create(erp_order(*many, total_fen=0)), said([SHOP]), said([PARTY]), said([]), said([]))
 
     assert "X00, X01" in error.message
     assert "and 5 more" in error.message
+
+
+def test_a_question_for_many_goods_is_no_longer_than_servers_take() -> None:
+    skus = [f"{'LONG-NUMBER-OF-GOODS-' * 2}{number:03d}" for number in range(45)]
+    order = erp_order(*(replace(GOODS, sku=sku) for sku in skus), total_fen=0)
+    products = (known(*skus[start : start + 20]) for start in (0, 20, 40))
+
+    _, calls = run(tryton().create(order), said([SHOP]), said([PARTY]), *products, said(sale("draft")))
+
+    assert [sku for call in calls[2:5] for sku in domain(call)[0][2]] == skus
+    assert max(len(call.url) for call in calls) < 2000
+    assert len(lines(json.loads(calls[-1].body))) == 45
 
 
 @pytest.mark.parametrize("sku", ["", "  "])

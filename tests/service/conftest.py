@@ -5,22 +5,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from sync.db.migrate import migrate
+from sync.db.models import Base
 from sync.db.session import Database, make_engine
 from tests.service.house import House, open_house
 from tests.services import fresh_postgres
 
+END_THE_OTHERS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
 
 @pytest.fixture(scope="session")
-def postgres_template() -> Iterator[str]:
-    """A migrated PostgreSQL database that tests copy: migrating once is much faster."""
+def kept_postgres() -> Iterator[Database]:
+    """A migrated PostgreSQL database that serves all tests: making and dropping one takes longer than most of them."""
     with fresh_postgres() as url:
-        database = Database(make_engine(url))
+        database = Database(create_engine(url, poolclass=NullPool))
         migrate(database)
-        database.engine.dispose()
-        yield str(make_url(url).database)
+        yield database
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +46,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "ecsync.db")
         yield f"sqlite:///{tmp_path}/ecsync.db"
         return
-    with fresh_postgres(request.getfixturevalue("postgres_template")) as url:
-        yield url
+    kept: Database = request.getfixturevalue("kept_postgres")
+    empty(kept)
+    yield kept.engine.url.render_as_string(hide_password=False)
+
+
+def empty(postgres: Database) -> None:
+    """As freshly migrated: nobody else is connected, no rows, ids from 1 on."""
+    with postgres.engine.begin() as connection:
+        connection.execute(END_THE_OTHERS)
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(text("SELECT setval(sequencename::text::regclass, 1, false) FROM pg_sequences"))
 
 
 @pytest.fixture

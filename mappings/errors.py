@@ -12,6 +12,8 @@ PeerError
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PeerError(Exception):
     """An exchange with a peer that did not end well.
@@ -31,9 +33,19 @@ class PeerError(Exception):
         self.peer_code = peer_code
         self.peer_text = peer_text
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The same in another process: workers hand theirs on, and by its arguments alone none could be made again."""
+        return _revive, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         words = " ".join(word for word in (self.peer_code, self.peer_text) if word)
         return f"{self.message}{f' (the peer said: {words})' if words else ''} [{self.code}]"
+
+
+def _revive(kind: type[PeerError], args: tuple[Any, ...], state: dict[str, Any]) -> PeerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class TransientError(PeerError):

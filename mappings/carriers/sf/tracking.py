@@ -13,7 +13,7 @@ from mappings.carriers.sf.settings import SfSettings
 from mappings.carriers.sf.waybill import SHIPPER_CODE
 from mappings.china_time import read_time
 from mappings.events import ORDER_CODE_LENGTH, TEXT_LENGTH, WAYBILL_LENGTH, Parcel, UnreadableItem, facts_of
-from mappings.fields import objects_in, text_of
+from mappings.fields import number_of, objects_in, text_of
 from mappings.model import EventKind, TrackingEvent
 from mappings.status import StatusTable
 from mappings.wire import HttpCall, HttpReply
@@ -65,10 +65,11 @@ def read_node(node: Mapping[str, Any], told_at: datetime) -> TrackingEvent:
 
     A node about another number (648) keeps it in its words: it is for a person to read.
     """
-    waybill_no, order_code, code = text_of(node, "mailno"), text_of(node, "orderid"), text_of(node, "opCode")
+    waybill_no, code = text_of(node, "mailno"), text_of(node, "opCode")
+    order_code = number_of(node, "orderid", ORDER_CODE_LENGTH)  # a longer one is of another system under our partner ID
     if not waybill_no and not order_code:
         raise UnreadableItem("names neither a waybill nor an order")
-    if len(waybill_no) > WAYBILL_LENGTH or len(order_code) > ORDER_CODE_LENGTH:
+    if len(waybill_no) > WAYBILL_LENGTH:
         raise UnreadableItem("holds a number that is too long")
     event_at = read_time(node.get("acceptTime"))
     if event_at is None:

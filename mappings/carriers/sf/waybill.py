@@ -13,7 +13,8 @@ from mappings.carriers.sf.service import Answer, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
 from mappings.china_time import write_time
 from mappings.errors import AuthError, PeerError, PermanentError, UncertainError, UndecidedError
-from mappings.fields import objects_in, text_of
+from mappings.events import WAYBILL_LENGTH
+from mappings.fields import number_of, objects_in, text_of
 from mappings.model import Consignee, Consignor, OrderLine, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpCall
 
@@ -201,4 +202,4 @@ def _read_waybill(answer: Answer, request: WaybillRequest, settings: SfSettings,
 def _numbers(items: object, waybill_type: str) -> tuple[str, ...]:
     """The numbers of one type; a type that nobody asked for (3, the signed slip that comes back) is none of ours."""
     wanted = (item for item in objects_in(items) if (text_of(item, "waybillType") or _MASTER) == waybill_type)
-    return tuple(number for item in wanted if (number := text_of(item, "waybillNo")))
+    return tuple(number for item in wanted if (number := number_of(item, "waybillNo", WAYBILL_LENGTH)))

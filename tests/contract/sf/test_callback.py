@@ -122,7 +122,7 @@ SPOILED: dict[str, Any] = {
     "no code": route(opCode=""),
     "a nested code": route(opCode={"a": 1}),
     "a long number": route(mailno="S" * 41),
-    "a long order": route(orderid="1" * 31),
+    "a long order alone": route(mailno="", orderid="1" * 31),
 }
 
 
@@ -132,6 +132,12 @@ def test_a_node_that_cannot_be_read_is_named_and_costs_the_others_nothing(name: 
     assert [event.raw_code for event in read.events] == ["50", "44"]
     assert len(read.problems) == 1
     assert read.problems[0].startswith("route 2 ")
+
+
+def test_an_order_of_another_system_under_our_partner_id_is_known_by_its_number_alone() -> None:
+    read = take(push(route(orderid="A-LONG-ORDER-ID-OF-ANOTHER-SYSTEM-1")))
+    assert [(event.waybill_no, event.order_code) for event in read.events] == [(NUMBER, "")]
+    assert read.problems == ()
 
 
 def test_a_hundred_nodes_are_read_and_a_thousand_bad_ones_are_not_told_one_by_one() -> None:

@@ -251,7 +251,14 @@ def test_an_order_that_sf_will_not_carry_is_no_success_although_sf_says_success(
 
 @pytest.mark.parametrize(
     "answer",
-    [ordered(2), ordered(2, (1, NUMBER), (1, "SF2")), ordered(2, (2, NUMBER)), ordered(""), service("S0000")],
+    [
+        ordered(2),
+        ordered(2, (1, NUMBER), (1, "SF2")),
+        ordered(2, (2, NUMBER)),
+        ordered(2, (1, "S" * 41)),
+        ordered(""),
+        service("S0000"),
+    ],
 )
 def test_success_without_exactly_one_number_may_be_a_waybill(answer: HttpReply) -> None:
     assert refusal(answer).code == "sf.waybill.number_missing"

@@ -46,6 +46,9 @@ class PeerAway(Exception):
         self.reason = reason
         self.until = until
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PeerAway, (self.peer, self.reason, self.until)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,6 +17,7 @@ from mappings.errors import (
     UndecidedError,
     UnmappedError,
 )
+from sync.gateway import PeerAway
 
 SAID = {"peer_code": "17", "peer_text": "期间已关闭"}
 
@@ -39,3 +41,11 @@ def test_an_error_that_went_through_a_queue_says_all_that_it_said(error: PeerErr
 
     assert type(told) is type(error)
     assert (str(told), vars(told)) == (str(error), vars(error))
+
+
+def test_a_peer_that_was_away_is_so_after_the_queue_too() -> None:
+    away = PeerAway("erp.generic_rest", "the breaker is open", datetime(2026, 11, 22, 4, 0, tzinfo=UTC))
+    told = pickle.loads(pickle.dumps(away))
+
+    assert type(told) is PeerAway
+    assert (str(told), vars(told)) == (str(away), vars(away))

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import select, update
 
+from mappings.routing_rules import parse_routing
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.labels import LabelFilter
@@ -368,6 +369,21 @@ def test_an_order_that_sf_will_not_carry_goes_to_a_person(house: SfHouse, is_hel
     assert line.code == "sf.waybill.undeliverable"
     assert "does not deliver to the consignee's address" in line.message
     assert house.shipment(order_sn).waybill_no == ""
+
+
+def test_an_order_that_sf_will_not_carry_goes_another_way_once_a_rule_says_so(tmp_path: Path) -> None:
+    with open_sf_house(tmp_path, ECSYNC_CARRIERS="sf,manual") as house:
+        house.peers.sf.decide = lambda order: REFUSED
+        (order_sn,) = house.seed()
+        house.poll()
+        assert codes(house) == ["sf.waybill.undeliverable"]
+
+        rules = parse_routing('[[rule]]\nname = "own driver"\ncarrier = "manual"', ("sf", "manual"))
+        house.rt.settings = replace(house.rt.settings, routing=rules)
+        retry(house)
+
+        assert house.shipment(order_sn).peer == "carrier.manual"
+        assert codes(house) == ["manual.waybill.number_needed"]
 
 
 # --- pushes

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import requests

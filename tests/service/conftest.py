@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from sqlalchemy.pool import NullPool
 from sync.db.migrate import migrate
 from sync.db.models import Base
 from sync.db.session import Database, make_engine
-from tests.service.house import House, open_house
+from tests.service.house import House, bring_up_to_date, open_house
 from tests.services import fresh_postgres
 
 END_THE_OTHERS = text(
@@ -29,21 +28,13 @@ def kept_postgres() -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file that tests copy."""
-    path = tmp_path_factory.mktemp("template") / "ecsync.db"
-    database = Database(make_engine(f"sqlite:///{path}"))
-    migrate(database)
-    database.engine.dispose()
-    return path
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The same service tests run on both databases."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "ecsync.db")
+        record = Database(make_engine(f"sqlite:///{tmp_path}/ecsync.db"))
+        bring_up_to_date(record)
+        record.close()
         yield f"sqlite:///{tmp_path}/ecsync.db"
         return
     kept: Database = request.getfixturevalue("kept_postgres")

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+from alembic.runtime.migration import MigrationContext
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, select, update
 
@@ -19,6 +20,7 @@ from sync import exceptions as desk
 from sync.clock import BusinessClock, utc_now
 from sync.db.migrate import migrate
 from sync.db.models import InboxRow, OrderRow, PeerRow, ShipmentRow, StepRow
+from sync.db.session import Database, make_engine
 from sync.db.steps import Wake
 from sync.metrics import Counters
 from sync.runtime import Runtime
@@ -199,6 +201,28 @@ def _furnished_shop() -> bytes:
         return Path(directory, "shop.db").read_bytes()
 
 
+def bring_up_to_date(database: Database) -> None:
+    """As `migrate`, and much faster where there is nothing to do or no file yet."""
+    newest, contents = _migrated_record()
+    if database.is_sqlite and not (path := Path(str(database.engine.url.database))).exists():
+        path.write_bytes(contents)
+    with database.engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != newest:
+        migrate(database)
+
+
+@cache
+def _migrated_record() -> tuple[str, bytes]:
+    """The newest revision, and a SQLite file of it."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "ecsync.db")
+        database = Database(make_engine(f"sqlite:///{path}"))
+        newest = migrate(database)
+        database.close()
+        return newest, path.read_bytes()
+
+
 @contextmanager
 def open_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, **more: str | None) -> Iterator[House]:
     """Everything up; closed again at the end."""
@@ -208,7 +232,7 @@ def open_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, **mo
         shop = sandbox_shop(tmp_path)
         rt = Runtime(settings, counters=Counters(CollectorRegistry()))
         try:
-            migrate(rt.database)
+            bring_up_to_date(rt.database)
             yield House(rt, shop, peers)
         finally:
             rt.close()

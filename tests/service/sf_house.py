@@ -14,13 +14,12 @@ from prometheus_client import CollectorRegistry
 
 from mappings.wire import HttpReply
 from sync.clock import BusinessClock
-from sync.db.migrate import migrate
 from sync.metrics import Counters
 from sync.runtime import Runtime
 from sync.sandbox.server import SandboxPeers, SandboxSettings
 from sync.services.receive_callback import Push, receive_callback
 from sync.settings import read_settings
-from tests.service.house import House, environment, sandbox_shop
+from tests.service.house import House, bring_up_to_date, environment, sandbox_shop
 
 CARRIER = "carrier.sf"
 TOKEN = "a-path-that-nobody-guesses"
@@ -58,7 +57,7 @@ def open_sf_house(tmp_path: Path, *, sandbox: Mapping[str, Any] | None = None, *
         shop = sandbox_shop(tmp_path)
         rt = Runtime(settings, counters=Counters(CollectorRegistry()))
         try:
-            migrate(rt.database)
+            bring_up_to_date(rt.database)
             yield SfHouse(rt, shop, peers)
         finally:
             rt.close()

@@ -13,11 +13,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from mappings.carriers.kdniao.signing import sign
-from sync.db.migrate import migrate
 from sync.runtime import Runtime
 from sync.settings import Settings, read_settings
 from sync.web.app import create_app
 from sync.web.process import WebProcess
+from tests.service.house import bring_up_to_date
 from tests.services import fresh_postgres
 
 APP_KEY = "a-key-of-tests"
@@ -78,7 +78,7 @@ def make_app(tmp_path: Path, database_url: str) -> Iterator[MakeApp]:
         app = create_app(settings_for(tmp_path, **{"ECSYNC_DATABASE_URL": database_url, **more}))
         made.append(app)
         if migrated:
-            migrate(process_of(app).runtime.database)
+            bring_up_to_date(process_of(app).runtime.database)
         return app
 
     yield make

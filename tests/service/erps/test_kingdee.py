@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from sync import exceptions as desk
+from sync.clock import utc_now
 from sync.db.models import AttemptRow, OrderRow
 from sync.gateway import CallContext
 from sync.sandbox.faults import FaultInjector, Faults
@@ -20,7 +22,7 @@ from sync.sandbox.http import HttpServer
 from sync.sandbox.kingdee import SandboxKingdee
 from sync.sandbox.ledger import Ledger
 from tests.service.house import House, open_house
-from tests.service.withdrawals import codes
+from tests.service.withdrawals import codes, lines
 
 ERP = "erp.kingdee"
 APP_ID = f"123456_{b64encode(b'invented-secret-bytes-24').decode()}"
@@ -186,6 +188,23 @@ def test_a_signature_that_kingdee_refuses_pauses_it_and_nothing_is_lost(
 
         assert kingdee.documents() == {}
         assert codes(kingdee.house) == [f"{ERP}.refused"]
+
+
+def test_a_clock_that_is_wrong_pauses_kingdee_and_is_named_and_the_orders_wait(
+    kingdee: KingdeeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as off:
+        off.setattr("sync.sandbox.kingdee.utc_now", lambda: utc_now() + timedelta(minutes=20))
+        numbers = kingdee.house.seed(2)
+        kingdee.house.poll()
+
+        assert kingdee.documents() == {}
+        [line] = lines(kingdee.house)
+        assert (line.code, "clock" in line.message) == (f"{ERP}.refused", True)
+
+    kingdee.house.open_doors()
+    kingdee.house.settle()
+    assert set(kingdee.documents()) == set(numbers)
 
 
 @pytest.mark.parametrize(("way", "wanted"), [("void", []), ("by_hand", ["kingdee.cancel.cannot_cancel"])])

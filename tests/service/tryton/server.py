@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
 from sync.local.broker import free_port
 from tests.chaos.processes import wait_for
@@ -113,7 +113,7 @@ def _database(tools: Path, goods: Mapping[str, int]) -> Iterator[tuple[str, dict
     """A copy of the template, dropped at the end, and what `_make` said of it; the template is made where it lacks."""
     parts = (LOCK.read_bytes(), (HERE / "prepare.py").read_bytes(), repr((MODULES, sorted(goods.items()))).encode())
     template = TEMPLATES + hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
-    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT", poolclass=NullPool)  # a lock ends with its connection
     with ExitStack() as stack:
         with admin.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": TEMPLATES})  # other runs wait
@@ -121,7 +121,6 @@ def _database(tools: Path, goods: Mapping[str, int]) -> Iterator[tuple[str, dict
             if said is None:
                 said = json.dumps(_make_template(connection, tools, template, goods))
             postgres = stack.enter_context(fresh_postgres(template))
-        admin.dispose()
         _hurry(postgres)
         yield postgres, json.loads(said)
 

@@ -274,7 +274,6 @@ class ErpOrder:
     external_ref: str
     idempotency_key: str
     order_date: str
-    extra: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from mappings.model import ErpOrder
 
 _ROWS = read_rows(__package__)
 _CONSTANT = ("the setting extra_fields", "constant")
-_BESIDES = ("what this order is given besides", "as it is")
 
 
 def explain_form(form: OrderForm, order: ErpOrder) -> Iterator[Explained]:
@@ -19,7 +18,6 @@ def explain_form(form: OrderForm, order: ErpOrder) -> Iterator[Explained]:
     in_line = f"{form.header_names['lines']}[]."
     rows = {
         **dict.fromkeys(form.header_constants, _CONSTANT),
-        **dict.fromkeys(order.extra, _BESIDES),
         **_read_backwards({ours: theirs for ours, theirs in form.header_names.items() if ours != "lines"}),
         **dict.fromkeys((in_line + name for name in form.line_constants), _CONSTANT),
         **_read_backwards(form.line_names, LINE_PREFIX, in_line),

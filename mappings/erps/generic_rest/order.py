@@ -89,7 +89,7 @@ class OrderForm:
         facts = {**self._facts(order), "lines": [self._line(line) for line in lines]}
         named = {theirs: facts[ours] for ours, theirs in self.header_names.items()}
         # the order's own facts come last: no constant may replace an amount or a number
-        return nest({**self.header_constants, **order.extra, **named})
+        return nest({**self.header_constants, **named})
 
     def _line(self, line: OrderLine) -> dict[str, Any]:
         price = self.amount(line.price_fen)

@@ -77,8 +77,7 @@ class ShopexOms:
 
     def explain(self, order: ErpOrder) -> tuple[Explained, ...]:
         """Each field that `create` would tell of the order, and where it comes from; nobody is asked."""
-        given = dict.fromkeys(order.extra, ("what this order is given besides", "as it is"))
-        return tuple(explain_fields(order_values(order, self._settings), {**given, **FIELDS}))
+        return tuple(explain_fields(order_values(order, self._settings), FIELDS))
 
     def confirm(self, document: ErpDocument) -> Exchange[ErpDocument]:
         """Nothing to do: staff or the OMS's own rules release an order (审单)."""

@@ -42,7 +42,6 @@ def order_values(pushed: ErpOrder, settings: OmsSettings) -> dict[str, Any]:
     # What the fees and reductions of the shop come to, beyond goods, freight and promotion: below 0 they reduce.
     rest_fen = order.total_fen - goods_fen - order.shipping_fee_fen + promotion_fen
     return {
-        **pushed.extra,
         "order_bn": ref,
         "status": "active",
         "pay_status": _pay_status(paid_fen, order.cod_fen),

@@ -277,13 +277,3 @@ def test_what_would_be_parked_unsent_is_not_explained_either(case: Case) -> None
     with pytest.raises(PermanentError) as caught:
         connector.explain(told)
     assert caught.value.code == parked.code == f"{case.name}.order.sku_missing"
-
-
-def test_what_an_order_is_given_besides_is_explained_and_replaces_nothing() -> None:
-    case, told = CASES[0], replace(PLAIN, extra={"shop_type": "ecshop", "order_bn": "another"})
-    sent = leaves(case.sent(case.connector(), told))
-    explained = {field.target: field for field in case.explain(told)}
-
-    assert explained["shop_type"].source == "what this order is given besides"
-    assert (explained["order_bn"].source, explained["order_bn"].value) == (case.rows["order_bn"][0], hands.SN)
-    assert {target: field.value for target, field in explained.items()} == sent

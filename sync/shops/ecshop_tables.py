@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, Dialect, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
@@ -105,10 +106,11 @@ class EcshopTables:
     account_log: Table
 
 
+@cache
 def ecshop_tables(
     prefix: str = "ecs_", *, mysql_engine: str = "MyISAM", mysql_charset: str = "utf8", with_lastmodify: bool = False
 ) -> EcshopTables:
-    """Define the tables of a shop whose table names start with `prefix`."""
+    """Define the tables of a shop whose table names start with `prefix`; once, since SQLAlchemy never forgets them."""
     metadata = MetaData()
 
     def table(name: str, *parts: Any) -> Table:

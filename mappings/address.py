@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mappings.errors import PermanentError, UnmappedError
 from mappings.model import Address
@@ -105,6 +106,7 @@ def clean_text(text: str) -> str:
     return " ".join("".join(marks).split())
 
 
+@lru_cache(maxsize=8192)  # each text is cleaned for every record that may show it, and characters are few
 def _clean_character(mark: str) -> str:
     category = unicodedata.category(mark)
     if category == "Cc":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
@@ -45,12 +46,13 @@ def redact(text: str, *, private: Iterable[str] = (), secrets: Iterable[str] = (
     return LANDLINE.sub(r"\1****\2", PHONE.sub(r"\1****\2", text))
 
 
-def _spellings(word: str) -> list[str]:
+@lru_cache(maxsize=32)  # the calls of one order follow each other
+def _spellings(word: str) -> tuple[str, ...]:
     """How peers are sent a private text, the cleaned ones first: a piece of those is the likeliest to be met."""
     clean = clean_text(word)
     sent = (clean, clean.translate(FULL_WIDTH), word)
     spelled = (form for one in sent for form in (one, json.dumps(one)[1:-1], escape(one)))
-    return [*filter(None, dict.fromkeys(spelled))]
+    return tuple(filter(None, dict.fromkeys(spelled)))
 
 
 def _without_pieces(text: str, word: str, shown: str) -> str:

@@ -17,19 +17,14 @@ from test_parcelhub import CASE
 
 from mappings.conformance import CarrierCase, CarrierConformance
 from mappings.conformance.watch import Watch
+from tests.contract.conformance.asking import ask
 from tests.contract.conformance.hostile import BREAKS, KeyInAnotherSpelling, SecretNotMarked, case_of
 
 RULES = [name for name in dir(CarrierConformance) if name.startswith("test_")]
 
 
 def check(rule: str, of: CarrierCase) -> None:
-    """Ask one rule about one connector."""
-
-    class Asked(CarrierConformance):
-        case = of
-
-    ask: Callable[[], None] = getattr(Asked(), rule)
-    ask()
+    ask(CarrierConformance, rule, of)
 
 
 def test_somebody_breaks_every_rule() -> None:

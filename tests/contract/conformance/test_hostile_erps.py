@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from unittest import SkipTest
 
@@ -10,19 +9,14 @@ import pytest
 from test_ledgerline import CASE
 
 from mappings.conformance import ErpCase, ErpConformance
+from tests.contract.conformance.asking import ask
 from tests.contract.conformance.hostile_erp import BREAKS, SecondCancelFails, case_of
 
 RULES = [name for name in vars(ErpConformance) if name.startswith("test_")]
 
 
 def check(rule: str, of: ErpCase) -> None:
-    """Ask one rule about one connector."""
-
-    class Asked(ErpConformance):
-        case = of
-
-    ask: Callable[[], None] = getattr(Asked(), rule)
-    ask()
+    ask(ErpConformance, rule, of)
 
 
 def test_somebody_breaks_every_rule() -> None:

@@ -15,7 +15,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("orders", sa.Column("forgotten_at", models.UtcDateTime(timezone=True), nullable=True))
-    op.create_index("ix_orders_forgotten", "orders", ["forgotten_at", "updated_at"], unique=False)
+    wanted = sa.text("state <> 'open' AND forgotten_at IS NULL")
+    op.create_index("ix_orders_forgotten", "orders", ["updated_at"], sqlite_where=wanted, postgresql_where=wanted)
 
 
 def downgrade() -> None:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -95,6 +95,16 @@ class Database:
         """A transaction that is committed at the end, rolled back on an exception."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def in_batches(self, work: Callable[[Session, int], int], size: int) -> int:
+        """Do this work in small transactions until one finds less than it may take; returns how much was done."""
+        total = 0
+        while True:
+            with self.writing() as session:
+                done = work(session, size)
+            total += done
+            if done < size:
+                return total
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -36,13 +36,7 @@ def forget_people(rt: Runtime, batch: int = 200) -> Forgotten:
     before = utc_now() - timedelta(days=rt.settings.personal_data_keep_days)
 
     def all_of(forget: Callable[[Session, datetime, int], int]) -> int:
-        total = 0
-        while True:
-            with rt.database.writing() as session:
-                done = forget(session, before, batch)
-            total += done
-            if done < batch:
-                return total
+        return rt.database.in_batches(lambda session, most: forget(session, before, most), batch)
 
     return Forgotten(all_of(_forget_orders), all_of(_delete_pushes), all_of(_delete_calls), all_of(_delete_scans))
 

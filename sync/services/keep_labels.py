@@ -37,13 +37,12 @@ def store_label(rt: Runtime, session: Session, shipment: ShipmentRow, label: Pri
 def empty_old_labels(rt: Runtime, batch: int = 500) -> int:
     """Forget the contents of labels that are older than the retention time; their counts stay. Returns how many."""
     before = utc_now() - timedelta(days=rt.settings.labels_keep_days)
-    total = 0
-    while True:
-        with rt.database.writing() as session:
-            old = select(LabelRow.shipment_id).where(LabelRow.emptied_at.is_(None), LabelRow.stored_at < before)
-            ids = list(session.execute(old.order_by(LabelRow.stored_at).limit(batch)).scalars())
-            emptied = {"content": "", "emptied_at": utc_now()}
-            session.execute(update(LabelRow).where(LabelRow.shipment_id.in_(ids)).values(emptied))
-        total += len(ids)
-        if len(ids) < batch:
-            return total
+
+    def empty(session: Session, most: int) -> int:
+        old = select(LabelRow.shipment_id).where(LabelRow.emptied_at.is_(None), LabelRow.stored_at < before)
+        ids = list(session.execute(old.order_by(LabelRow.stored_at).limit(most)).scalars())
+        emptied = {"content": "", "emptied_at": utc_now()}
+        session.execute(update(LabelRow).where(LabelRow.shipment_id.in_(ids)).values(emptied))
+        return len(ids)
+
+    return rt.database.in_batches(empty, batch)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 import requests
@@ -50,8 +50,7 @@ class PeerAway(Exception):
         return PeerAway, (self.peer, self.reason, self.until)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One call as it will be recorded; texts are redacted already."""
 
     peer: str

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mappings.model import Address, Consignee, Order, OrderLine, Queue
 from sync.clock import utc_now
 from sync.db.models import OrderLineRow, OrderRow, ShipmentRow, StepRow, UtcDateTime
-from sync.db.steps import UNFINISHED
+from sync.db.steps import is_unfinished
 
 _HEADER_TEXTS = ("shipping_code", "shipping_name", "shipper_code", "buyer_note", "seller_note", "note_id")
 _HEADER_NUMBERS = ("cod_fen", "shipping_fee_fen", "discount_fen", "user_id")
@@ -22,12 +22,14 @@ LATER = 0
 """The parcel number of lines that are owed and in no parcel yet."""
 
 
-def write_order(session: Session, order: Order, row: OrderRow | None = None, *, parcel_no: int = 1) -> OrderRow:
+def write_order(
+    session: Session, order: Order, row: OrderRow | None = None, *, parcel_no: int = 1, external_ref: str = ""
+) -> OrderRow:
     """Store an order as read from the shop, new or over the row it had: its lines are those of this parcel and of
-    later ones; what earlier parcels hold stays."""
+    later ones; what earlier parcels hold stays. `external_ref` is a new order's name in the ERPs."""
     now = utc_now()
     if row is None:
-        row = OrderRow(shop=order.shop, shop_order_id=order.shop_order_id, received_at=now)
+        row = OrderRow(shop=order.shop, shop_order_id=order.shop_order_id, external_ref=external_ref, received_at=now)
         session.add(row)
     row.order_sn, row.queue, row.content_hash = order.order_sn, str(order.queue), order.content_hash
     row.header, row.total_fen, row.forgotten_at = _header(order), order.total_fen, None
@@ -133,16 +135,16 @@ def _line(row: OrderLineRow) -> OrderLine:
 ENDED = frozenset({"delivered", "returned", "lost"})
 """A parcel's real ends; a cancelled parcel still owes the buyer another one."""
 
+_ORDERS, _STEPS = OrderRow.table(), StepRow.table()
 _CLOSE_IF_DONE = (
-    update(OrderRow)
+    update(_ORDERS)
     .where(
-        OrderRow.id == bindparam("wanted_order"),
-        OrderRow.state == "open",
-        OrderRow.status.in_((*ENDED, "shipped")),  # shipped: nobody will tell of its end
-        ~select(StepRow.id).where(StepRow.order_id == OrderRow.id, StepRow.state.in_(UNFINISHED)).exists(),
+        _ORDERS.c.id == bindparam("wanted_order"),
+        _ORDERS.c.state == "open",
+        or_(*(_ORDERS.c.status == end for end in (*ENDED, "shipped"))),  # shipped: nobody will tell of its end
+        ~select(_STEPS.c.id).where(_STEPS.c.order_id == _ORDERS.c.id, is_unfinished(_STEPS.c.state)).exists(),
     )
     .values(state="done", done_at=bindparam("at", type_=UtcDateTime()))
-    .execution_options(synchronize_session=False)
 )
 
 

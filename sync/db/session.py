@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,7 +28,16 @@ log = logging.getLogger(__name__)
 
 def insert_into(dialect: str, model: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT, for a dialect by name."""
-    return sqlite.insert(model) if dialect == "sqlite" else postgresql.insert(model)
+    return sqlite.insert(model.table()) if dialect == "sqlite" else postgresql.insert(model.table())
+
+
+@cache
+def insert_new(dialect: str, model: type[Base]) -> Any:
+    """`INSERT … ON CONFLICT DO NOTHING` for a dialect by name: the way a repeated fact has no effect.
+
+    Built once a model; the values are handed over when it is executed.
+    """
+    return insert_into(dialect, model).on_conflict_do_nothing()
 
 
 def count_changed(result: Result[Any]) -> int:
@@ -88,7 +98,6 @@ class Database:
         # SQLite's driver commits each statement by itself when nobody says BEGIN; psycopg2 must be told to.
         alone: dict[str, Any] = {"each_alone": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._single = engine.execution_options(**alone)
-        self._inserts: dict[type[Base], Any] = {}
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -110,6 +119,15 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A transaction that only reads; on SQLite it takes no write lock."""
         with Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def claiming(self) -> Iterator[Session]:
+        """A session whose every statement commits by itself: for one conditional UPDATE among reads.
+
+        On SQLite the write lock is then held for that statement alone, not for all that Python does around it.
+        """
+        with Session(self._single, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -138,13 +156,8 @@ class Database:
         self.engine.dispose()
 
     def insert_new(self, model: type[Base]) -> Any:
-        """`INSERT … ON CONFLICT DO NOTHING` for this database: the way a repeated fact has no effect.
-
-        Built once a model; the values are handed over when it is executed.
-        """
-        if model not in self._inserts:
-            self._inserts[model] = insert_into(self.engine.dialect.name, model).on_conflict_do_nothing()
-        return self._inserts[model]
+        """`insert_new` for this database."""
+        return insert_new(self.engine.dialect.name, model)
 
     def wait_until_ready(self, seconds: float) -> None:
         """Wait for the database to answer, with a bound; raises DatabaseAway with what to do."""

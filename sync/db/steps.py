@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
+from sqlalchemy.orm import QueryableAttribute, Session, aliased
 
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, StepRow, UtcDateTime
-from sync.db.session import count_changed, insert_into
+from sync.db.session import count_changed, insert_new
 
 UNFINISHED = ("owed", "running", "parked")
+_COLUMNS = StepRow.table().c
+_MOMENT = bindparam("moment", type_=UtcDateTime())
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class StepBook:
 
     session: Session
     wakes: list[Wake] = field(default_factory=list)
+    _woken: set[Wake] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._woken = set(self.wakes)
 
     def owe(
         self,
@@ -44,27 +50,23 @@ class StepBook:
         not_before: datetime | None = None,
         again: bool = False,
         revives: bool = False,
-        is_first: bool = False,
     ) -> None:
         """Owe a step once; a step that stands there already stays as it is.
 
         Unless `again` and it is over, or `revives` and it was dropped.
-        `is_first` says that none can stand there: the order or parcel is new in this very transaction.
         """
         now = utc_now()
         due = not_before or now
-        place = {"wanted_order": order_id, "wanted_parcel": parcel_no, "wanted_name": name, "wanted_peer": peer}
-        row = None if is_first else self.session.execute(_STANDING, place).scalar_one_or_none()
-        if row is None:
-            row = StepRow(
-                order_id=order_id, parcel_no=parcel_no, name=name, peer=peer, shipment_id=shipment_id, created_at=now
-            )
-            self.session.add(row)
-        elif not ((again and row.state == "done") or ((again or revives) and row.state == "dropped")):
-            return
-        row.state, row.attempts, row.losses = "owed", 0, 0
-        row.not_before, row.finished_at, row.created_at = due, None, now
-        row.enqueued_at = now if due <= now else None
+        place = {"order_id": order_id, "parcel_no": parcel_no, "name": name, "peer": peer}
+        fresh = {"state": "owed", "attempts": 0, "losses": 0, "not_before": due, "created_at": now}
+        fresh |= {"enqueued_at": now if due <= now else None, "finished_at": None}
+        new = insert_new(self.session.get_bind().dialect.name, StepRow)
+        if not count_changed(self.session.execute(new, {**place, "shipment_id": shipment_id, **fresh})):
+            row = self.session.execute(_STANDING, place).scalar_one()
+            if not ((again and row.state == "done") or ((again or revives) and row.state == "dropped")):
+                return
+            for name_of, value in fresh.items():
+                setattr(row, name_of, value)
         if due <= now:
             self.wake(order_id, peer)
 
@@ -90,14 +92,15 @@ class StepBook:
             {"name": name, "peer": peer, "order_id": order_id, "shipment_id": shipment_id, "parcel_no": parcel_no}
             for order_id, shipment_id, parcel_no in parcels
         ]
-        new = insert_into(self.session.get_bind().dialect.name, StepRow).on_conflict_do_nothing()
+        new = insert_new(self.session.get_bind().dialect.name, StepRow)
         self.session.execute(new, [{**row, **fresh} for row in rows])
         for order_id, _, _ in parcels:
             self.wake(order_id, peer)
 
     def wake(self, order_id: int, peer: str) -> None:
         wake = Wake(order_id, peer)
-        if wake not in self.wakes:
+        if wake not in self._woken:
+            self._woken.add(wake)
             self.wakes.append(wake)
 
     def drop(self, order_id: int, *, names: tuple[str, ...] | None = None) -> None:
@@ -146,6 +149,11 @@ def finish(session: Session, step_id: int, token: str) -> bool:
     return count_changed(session.execute(_FINISH, done)) == 1
 
 
+def is_unfinished(state: ColumnElement[str] | QueryableAttribute[str]) -> ColumnElement[bool]:
+    """Said one by one: SQLAlchemy spells out an IN anew each time a statement is executed."""
+    return or_(*(state == one for one in UNFINISHED))
+
+
 def _is_blocked() -> ColumnElement[bool]:
     """Whether an earlier step of the order at the same shop is not over yet."""
     earlier = aliased(StepRow)
@@ -153,25 +161,22 @@ def _is_blocked() -> ColumnElement[bool]:
         earlier.order_id == StepRow.order_id,
         earlier.peer == StepRow.peer,
         earlier.id < StepRow.id,
-        earlier.state.in_(UNFINISHED),
+        is_unfinished(earlier.state),
     )
     return and_(StepRow.peer.startswith("shop."), unfinished.exists())
 
 
-def _is_claimable(now: BindParameter[datetime]) -> ColumnElement[bool]:
+def _is_claimable(step: Any) -> ColumnElement[bool]:
+    """`step` is the model, or the columns of its table."""
     return or_(
-        and_(StepRow.state == "owed", StepRow.not_before <= now),
-        and_(StepRow.state == "running", StepRow.lease_until < now),
+        and_(step.state == "owed", step.not_before <= _MOMENT),
+        and_(step.state == "running", step.lease_until < _MOMENT),
     )
 
 
 # Built once: every step of every order asks these, and building them took a quarter of its time.
-_MOMENT = bindparam("moment", type_=UtcDateTime())
 _STANDING = select(StepRow).where(
-    StepRow.order_id == bindparam("wanted_order"),
-    StepRow.parcel_no == bindparam("wanted_parcel"),
-    StepRow.name == bindparam("wanted_name"),
-    StepRow.peer == bindparam("wanted_peer"),
+    *(getattr(StepRow, name) == bindparam(name) for name in ("order_id", "parcel_no", "name", "peer"))
 )
 _NEXT_DUE = (
     select(StepRow, OrderRow, ShipmentRow)
@@ -180,30 +185,29 @@ _NEXT_DUE = (
     .where(
         StepRow.order_id == bindparam("wanted_order"),
         StepRow.peer == bindparam("wanted_peer"),
-        _is_claimable(_MOMENT),
+        _is_claimable(StepRow),
         ~_is_blocked(),
     )
     .order_by(StepRow.id)
     .limit(1)
 )
 _TAKE_LEASE = (
-    update(StepRow)
-    .where(StepRow.id == bindparam("wanted_step"), _is_claimable(_MOMENT))
+    update(StepRow.table())
+    .where(_COLUMNS.id == bindparam("wanted_step"), _is_claimable(_COLUMNS))
     .values(
         state="running",
         lease_until=bindparam("until"),
         lease_token=bindparam("token"),
-        losses=StepRow.losses + bindparam("lost"),
+        losses=_COLUMNS.losses + bindparam("lost"),
         is_uncertain=True,
     )
-    .execution_options(synchronize_session=False)
 )
 _FINISH = (
-    update(StepRow)
+    update(StepRow.table())
     .where(
-        StepRow.id == bindparam("wanted_step"),
-        StepRow.state == "running",
-        StepRow.lease_token == bindparam("wanted_token"),
+        _COLUMNS.id == bindparam("wanted_step"),
+        _COLUMNS.state == "running",
+        _COLUMNS.lease_token == bindparam("wanted_token"),
     )
     .values(
         state="done",
@@ -213,7 +217,6 @@ _FINISH = (
         last_code="",
         last_message="",
     )
-    .execution_options(synchronize_session=False)
 )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from mappings.model import Printable
 from sync.clock import utc_now
 from sync.db.models import LabelRow, ShipmentRow
+from sync.db.session import count_changed
 from sync.runtime import Runtime
 
 
@@ -25,8 +26,7 @@ def store_label(rt: Runtime, session: Session, shipment: ShipmentRow, label: Pri
         "waybill_no": waybill_no,
         "stored_at": utc_now(),
     }
-    first = rt.database.insert_new(LabelRow).returning(LabelRow.shipment_id)
-    if session.execute(first, {"shipment_id": shipment.id, **fresh}).first():
+    if count_changed(session.execute(rt.database.insert_new(LabelRow), {"shipment_id": shipment.id, **fresh})):
         return
     held = session.get_one(LabelRow, shipment.id, with_for_update=True)
     if held.waybill_no != waybill_no:

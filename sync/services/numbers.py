@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import or_, select
+from sqlalchemy import BindParameter, Select, or_, select
 from sqlalchemy.orm import Session
 
 from mappings.model import NumberChange
@@ -45,6 +45,12 @@ def remember_packages(session: Session, shipment: ShipmentRow, numbers: Collecti
 def find_packages(session: Session, shipment_id: int) -> list[str]:
     """The numbers of a parcel's further packages, in the order they were issued."""
     return _numbers(session, shipment_id, (PACKAGE,))
+
+
+def packages_of(shipment_id: BindParameter[int]) -> Select[str]:
+    """The same as a part of another statement."""
+    alias = WaybillAliasRow.table().c
+    return select(alias.waybill_no).where(alias.shipment_id == shipment_id, alias.kind == PACKAGE)
 
 
 def find_replaced(session: Session, shipment_id: int) -> list[str]:

@@ -50,21 +50,13 @@ def add_further_parcel(
     return shipment
 
 
-def owe_booking(
-    rt: Runtime,
-    book: StepBook,
-    row: OrderRow,
-    shipment: ShipmentRow,
-    *,
-    again: bool = False,
-    is_first: bool = False,
-) -> None:
+def owe_booking(rt: Runtime, book: StepBook, row: OrderRow, shipment: ShipmentRow, *, again: bool = False) -> None:
     """Owe the parcel's waybill, unless an ERP's warehouse sends it under a number of its own."""
     if rt.settings.shipping_erp(rt.peer(f"shop.{row.shop}")) is None:
-        _owe_booking(book, shipment, again=again, is_first=is_first)
+        _owe_booking(book, shipment, again=again)
 
 
-def _owe_booking(book: StepBook, shipment: ShipmentRow, *, again: bool, is_first: bool = False) -> None:
+def _owe_booking(book: StepBook, shipment: ShipmentRow, *, again: bool) -> None:
     book.owe(
         BOOKING,
         shipment.peer,
@@ -72,7 +64,6 @@ def _owe_booking(book: StepBook, shipment: ShipmentRow, *, again: bool, is_first
         shipment_id=shipment.id,
         parcel_no=shipment.parcel_no,
         again=again,
-        is_first=is_first,
     )
 
 

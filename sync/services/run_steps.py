@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from traceback import format_tb
 from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from mappings.errors import AuthError, PeerError, TransientError, UncertainError
@@ -18,7 +19,7 @@ from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import AttemptRow, StepRow
 from sync.db.orders import close_if_done, private_texts, read_order
-from sync.db.steps import StepBook, Wake, claim_next, finish, hold
+from sync.db.steps import Claim, StepBook, Wake, claim_next, finish, hold
 from sync.gateway import CallContext, PeerAway
 from sync.redaction import redact
 from sync.runtime import Runtime
@@ -38,6 +39,7 @@ from sync.services.work import Performer, Work
 
 log = logging.getLogger(__name__)
 
+_KEEP_ATTEMPTS = insert(AttemptRow.table())
 MAX_LOSSES = 5
 """A step whose worker died this often is parked: it may be what kills them."""
 
@@ -77,8 +79,7 @@ def run_steps(rt: Runtime, order_id: int, peer: str) -> list[Wake]:
     must look at; both are recorded before they are raised.
     """
     wakes: list[Wake] = []
-    with rt.database.writing() as session:
-        work = _claim(rt, session, order_id, peer)
+    work = _claim(rt, order_id, peer)
     while work is not None:
         performer = PERFORMERS[work.name]
         try:
@@ -98,22 +99,21 @@ def run_steps(rt: Runtime, order_id: int, peer: str) -> list[Wake]:
             raise unclear from crash
         with rt.database.writing() as session:
             book = StepBook(session, wakes)
-            if not _finish(rt, book, work, performer, result):
-                break
-            work = _claim(rt, session, order_id, peer) if _may_owe_more(book, work) else None
+            is_ours = _finish(rt, book, work, performer, result)
+        work = _claim(rt, order_id, peer) if is_ours and _may_owe_more(book, work) else None
     return [wake for wake in wakes if wake != Wake(order_id, peer)]
 
 
-def _claim(rt: Runtime, session: Session, order_id: int, peer: str) -> Work | None:
-    claim = claim_next(session, order_id, peer, rt.settings.lease_s)
-    if claim is None:
+def _claim(rt: Runtime, order_id: int, peer: str) -> Work | None:
+    with rt.database.claiming() as session:
+        claim = claim_next(session, order_id, peer, rt.settings.lease_s)
+        order = claim and read_order(session, claim.order, claim.step.parcel_no)
+    if claim is None or order is None:
         return None
     step, order_row = claim.step, claim.order
     if claim.losses >= MAX_LOSSES:
-        message = f"Its worker was lost {claim.losses} times; look at the worker's log before you retry it."
-        desk.park_step(session, step, f"{step.name}.worker_lost", message, order_row.order_sn)
+        _park_deadly(rt, claim)
         return None
-    order = read_order(session, order_row, step.parcel_no)
     return Work(
         step_id=step.id,
         name=step.name,
@@ -129,6 +129,14 @@ def _claim(rt: Runtime, session: Session, order_id: int, peer: str) -> Work | No
         calls=CallContext(private=private_texts(order), try_no=step.attempts + claim.losses + step.resumes + 1),
         was_lost=claim.losses > step.losses,
     )
+
+
+def _park_deadly(rt: Runtime, claim: Claim) -> None:
+    message = f"Its worker was lost {claim.losses} times; look at the worker's log before you retry it."
+    with rt.database.writing() as session:
+        step = hold(session, claim.step.id, claim.token)
+        if step is not None:
+            desk.park_step(session, step, f"{step.name}.worker_lost", message, claim.order.order_sn)
 
 
 def _finish(rt: Runtime, book: StepBook, work: Work, performer: Performer, result: Any) -> bool:
@@ -221,21 +229,7 @@ def _owe_later(step: StepRow, at: datetime) -> None:
 
 
 def _save_attempts(session: Session, work: Work) -> None:
-    session.add_all(
-        AttemptRow(
-            order_id=work.order_id,
-            step_id=work.step_id,
-            peer=attempt.peer,
-            operation=attempt.operation,
-            try_no=work.calls.try_no,
-            started_at=attempt.started_at,
-            duration_ms=attempt.duration_ms,
-            outcome=attempt.outcome,
-            code=attempt.code,
-            http_status=attempt.http_status,
-            request=attempt.request,
-            reply=attempt.reply,
-        )
-        for attempt in work.calls.attempts
-    )
+    whose = {"order_id": work.order_id, "step_id": work.step_id, "try_no": work.calls.try_no}
+    if rows := [whose | attempt._asdict() for attempt in work.calls.attempts]:
+        session.execute(_KEEP_ATTEMPTS, rows)
     work.calls.attempts.clear()

@@ -138,8 +138,11 @@ def _sort_in(
             select(OrderRow).where(OrderRow.shop == peer.name, OrderRow.shop_order_id.in_(ids))
         ).scalars()
     }
+    parked = desk.open_messages(book.session, {_order_subject(peer, order_id) for order_id in ids})
     for item in batch:
-        row = known.get(item.shop_order_id)
+        row, subject = known.get(item.shop_order_id), _order_subject(peer, item.shop_order_id)
+        if isinstance(item, Order) and subject in parked:
+            desk.close_exceptions(book.session, subject, "the order is readable now")
         if isinstance(item, Unreadable):
             if row is None:
                 polled.parked += _park(book.session, peer, item)
@@ -179,19 +182,17 @@ def _park(session: Session, peer: PeerSettings, item: Unreadable) -> int:
 
 def _accept(rt: Runtime, book: StepBook, peer: PeerSettings, order: Order) -> None:
     """A new order: its row, its parcel with the idempotency key, and what is owed for it, in one transaction."""
-    row = write_order(book.session, order)
-    row.external_ref = external_ref_of(rt, order)
-    desk.close_exceptions(book.session, _order_subject(peer, order.shop_order_id), "the order is readable now")
+    row = write_order(book.session, order, external_ref=external_ref_of(rt, order))
     _owe_first_steps(rt, book, peer, row, add_parcel(rt, book.session, row, order, 1))
 
 
 def _owe_first_steps(
     rt: Runtime, book: StepBook, peer: PeerSettings, row: OrderRow, shipment: ShipmentRow, *, again: bool = False
 ) -> None:
-    book.owe("claim_order", peer.key, row.id, again=again, is_first=not again)
-    owe_booking(rt, book, row, shipment, again=again, is_first=not again)
+    book.owe("claim_order", peer.key, row.id, again=again)
+    owe_booking(rt, book, row, shipment, again=again)
     for erp in rt.settings.erps_of(peer):
-        book.owe("push_order", erp.key, row.id, again=again, is_first=not again)
+        book.owe("push_order", erp.key, row.id, again=again)
 
 
 def external_ref_of(rt: Runtime, order: Order) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from mappings.model import EventKind, NumberChange, TrackingEvent
@@ -19,7 +19,7 @@ from sync.db.orders import ENDED, close_if_done, find_shipments, set_status
 from sync.db.session import count_changed
 from sync.db.steps import StepBook
 from sync.runtime import Runtime
-from sync.services.numbers import find_packages, follow_changes
+from sync.services.numbers import find_packages, follow_changes, packages_of
 from sync.services.parcels import AFTER_DELIVERY
 from sync.services.pickup import forget_pickup
 from sync.services.subscribe import renew_subscription
@@ -88,20 +88,26 @@ def _is_old_scan(rt: Runtime, event: TrackingEvent) -> bool:
 
 def adopt_orphans(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:
     """Events may come before we have stored the number they belong to; now they have a parcel."""
-    adopted = book.session.execute(
-        update(TrackingEventRow)
-        .where(
-            TrackingEventRow.peer == shipment.peer,
-            TrackingEventRow.shipment_id.is_(None),
-            or_(
-                TrackingEventRow.waybill_no.in_([shipment.waybill_no, *find_packages(book.session, shipment.id)]),
-                TrackingEventRow.order_code.in_((shipment.order_code, *shipment.carrier_order_no.split())),
-            ),
-        )
-        .values(shipment_id=shipment.id)
-    )
-    if count_changed(adopted):
+    codes = [shipment.order_code, *shipment.carrier_order_no.split()]
+    mine = {"parcel": shipment.id, "platform": shipment.peer, "number": shipment.waybill_no, "codes": codes}
+    if count_changed(book.session.execute(_ADOPT, mine)):
         refold(rt, book, shipment)
+
+
+_EVENTS = TrackingEventRow.table()
+_ADOPT = (
+    update(_EVENTS)
+    .where(
+        _EVENTS.c.peer == bindparam("platform"),
+        _EVENTS.c.shipment_id.is_(None),
+        or_(
+            _EVENTS.c.waybill_no == bindparam("number"),
+            _EVENTS.c.waybill_no.in_(packages_of(bindparam("parcel"))),
+            _EVENTS.c.order_code.in_(bindparam("codes", expanding=True)),
+        ),
+    )
+    .values(shipment_id=bindparam("parcel"))
+)
 
 
 def refold(rt: Runtime, book: StepBook, shipment: ShipmentRow) -> None:

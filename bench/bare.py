@@ -18,14 +18,14 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import requests
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from bench.rows import attempt_row, line_rows, order_row, parcel_row, step_row
+from bench.rows import attempt_row, document_row, line_rows, order_row, parcel_row, step_row
 from mappings.connector import ParcelToWrite
 from mappings.model import ErpOrder, Order, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpCall, HttpReply
 from sync.clock import utc_now
-from sync.db.models import AttemptRow, Base, LabelRow, OrderLineRow, OrderRow, ShipmentRow, StepRow
+from sync.db.models import AttemptRow, Base, ErpDocumentRow, LabelRow, OrderLineRow, OrderRow, ShipmentRow, StepRow
 from sync.db.orders import private_texts
 from sync.db.session import make_engine
 from sync.redaction import readable, redact
@@ -193,6 +193,7 @@ def push(item: Item) -> None:
     created, called = kit.run(kit.erp.create(document), ERP, private_texts(order))
     with _record(item, "push_order", ERP, called) as connection:
         connection.execute(_update(OrderRow), {"row_id": item.order_id, "erp_no": created.erp_no})
+        connection.execute(_insert(ErpDocumentRow), document_row(item.order_id, ERP, created.erp_no))
 
 
 def write_note(item: Item, waybill: Waybill) -> None:
@@ -229,23 +230,17 @@ def _record(item: Item, name: str, peer: str, attempts: Rows) -> Iterator[Connec
 
 
 def _insert_all(connection: Connection, model: type[Base], rows: Rows) -> list[int]:
-    table = _table(model)
+    table = model.table()
     statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
     return list(connection.scalars(statement, rows))
 
 
 @cache
 def _insert(model: type[Base]) -> Any:
-    return insert(_table(model))
+    return insert(model.table())
 
 
 @cache
 def _update(model: type[Base]) -> Any:
-    table = _table(model)
+    table = model.table()
     return update(table).where(table.c.id == bindparam("row_id"))
-
-
-def _table(model: type[Base]) -> Table:
-    table = model.__table__
-    assert isinstance(table, Table)
-    return table

@@ -61,7 +61,7 @@ def run_pipeline(yard: Yard, workers: tuple[Worker, ...], *, orders: int, warm_u
         return Run(
             orders_per_s=orders / (ended - began),
             intake_s=_polled_at(site) - began,
-            messages_per_order=_per_order(before, after, "lpush", orders),
+            messages_per_order=_per_order(before, after, "messages", orders),
             broker_commands_per_order=_per_order(before, after, "all", orders),
             worker_rss_mb=memory[0],
             worker_pss_mb=memory[1],
@@ -105,7 +105,9 @@ def _commands(yard: Yard) -> dict[str, int] | None:
     except Exception:
         return None
     calls = {name.removeprefix("cmdstat_"): int(stats["calls"]) for name, stats in told.items()}
-    return {**calls, "all": sum(calls.values())} if calls else None
+    # Each turn at a peer pushes its moment onto a list too, from within the limiter's script.
+    messages = calls.get("lpush", 0) - calls.get("evalsha", 0)
+    return {**calls, "messages": messages, "all": sum(calls.values())} if calls else None
 
 
 def _per_order(before: dict[str, int] | None, after: dict[str, int] | None, command: str, orders: int) -> float | None:

@@ -72,6 +72,11 @@ def parcel_row(order: Order, order_id: int) -> dict[str, Any]:
     }
 
 
+def document_row(order_id: int, peer: str, erp_no: str) -> dict[str, Any]:
+    now = utc_now()
+    return {"order_id": order_id, "peer": peer, "erp_no": erp_no, "state": "created", "taken_at": now, "at": now}
+
+
 def step_row(name: str, peer: str, order_id: int, shipment_id: int | None) -> dict[str, Any]:
     """A step in its final state."""
     now = utc_now()

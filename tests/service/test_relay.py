@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
-from sqlalchemy import select, update
+from sqlalchemy import Update, select, update
 
 from sync.clock import utc_now
-from sync.db.models import InboxRow, StepRow
+from sync.db.models import InboxRow, OrderRow, StepRow
 from sync.db.steps import Wake, claim_next, hold
 from sync.services.apply_callback import MAX_TELLINGS
 from sync.services.poll_shop import poll_shop
@@ -83,6 +85,41 @@ def test_two_workers_with_the_same_message_do_the_step_once(house: House) -> Non
         assert claim_next(session, wake.order_id, CARRIER, 60)
     assert run_steps(house.rt, wake.order_id, CARRIER) == []
     assert house.peers.ledger()["carrier"]["waybills_issued"] == 0
+
+
+def test_of_workers_who_reach_for_a_step_at_once_one_gets_it(house: House) -> None:
+    house.seed(10)
+    orders = [wake.order_id for wake in poll_shop(house.rt, SHOP).wakes if wake.peer == CARRIER]
+    start = Barrier(4)
+
+    def claim_all(_: int) -> list[int]:
+        start.wait(timeout=30)
+        return [order_id for order_id in orders if claims(house, order_id)]
+
+    with ThreadPoolExecutor(4) as workers:
+        claimed = [order_id for some in workers.map(claim_all, range(4)) for order_id in some]
+    assert sorted(claimed) == sorted(orders)
+
+
+def claims(house: House, order_id: int) -> bool:
+    with house.rt.database.claiming() as session:
+        return claim_next(session, order_id, CARRIER, 60) is not None
+
+
+def test_who_has_claimed_a_step_keeps_nobody_from_writing(house: House) -> None:
+    """Four workers on SQLite would wait for each other's Python at every step."""
+    wake = taken_in(house)
+    with house.rt.database.claiming() as session:
+        assert claim_next(session, wake.order_id, CARRIER, 60)
+        written_meanwhile = update(OrderRow).where(OrderRow.id == wake.order_id).values(status="shipped")
+        with ThreadPoolExecutor(1) as other:
+            other.submit(write, house, written_meanwhile).result(timeout=10)
+        assert session.execute(select(OrderRow.status).where(OrderRow.id == wake.order_id)).scalar_one() == "shipped"
+
+
+def write(house: House, statement: Update) -> None:
+    with house.rt.database.writing() as session:
+        session.execute(statement)
 
 
 def test_a_worker_that_outlived_its_lease_records_nothing(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,13 +50,31 @@ def _clear_lines(session: Session, order_id: int, parcel_no: int) -> int:
     return session.execute(kept).scalar_one() + 1
 
 
-_LINES = select(OrderLineRow).where(OrderLineRow.order_id == bindparam("wanted_order")).order_by(OrderLineRow.line_no)
+_WITH_LINES = (
+    select(OrderRow, OrderLineRow)
+    .outerjoin(OrderLineRow, OrderLineRow.order_id == OrderRow.id)
+    .where(OrderRow.id == bindparam("wanted_order"))
+    .order_by(OrderLineRow.line_no)
+)
+
+
+def read_whole(session: Session, order_id: int, parcel_no: int = 0) -> tuple[OrderRow, Order]:
+    """An order's row, and the order as it was read from the shop: with the lines of one parcel, or all of them for 0.
+
+    In one statement, because an edit may come between two: nothing is locked here.
+    """
+    rows = session.execute(_WITH_LINES, {"wanted_order": order_id}).all()
+    row = rows[0].OrderRow
+    lines = [line for _, line in rows if line is not None and parcel_no in (0, line.parcel_no)]
+    return row, _order(row, lines)
 
 
 def read_order(session: Session, row: OrderRow, parcel_no: int = 0) -> Order:
-    """The order as it was read from the shop: with the lines of one parcel, or with all of them for 0."""
-    rows = session.execute(_LINES, {"wanted_order": row.id}).scalars()
-    lines = [line for line in rows if parcel_no in (0, line.parcel_no)]
+    """The same of a row that is held already."""
+    return read_whole(session, row.id, parcel_no)[1]
+
+
+def _order(row: OrderRow, lines: Sequence[OrderLineRow]) -> Order:
     header = row.header
     who = header["consignee"]
     return Order(

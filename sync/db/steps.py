@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import QueryableAttribute, Session, aliased
 
 from sync.clock import utc_now
-from sync.db.models import OrderRow, ShipmentRow, StepRow, UtcDateTime
+from sync.db.models import ShipmentRow, StepRow, UtcDateTime
 from sync.db.session import count_changed, insert_new
 
 UNFINISHED = ("owed", "running", "parked")
@@ -65,8 +65,8 @@ class StepBook:
             row = self.session.execute(_STANDING, place).scalar_one()
             if not ((again and row.state == "done") or ((again or revives) and row.state == "dropped")):
                 return
-            for name_of, value in fresh.items():
-                setattr(row, name_of, value)
+            for column, value in fresh.items():
+                setattr(row, column, value)
         if due <= now:
             self.wake(order_id, peer)
 
@@ -112,13 +112,12 @@ class StepBook:
 
 
 class Claim(NamedTuple):
-    """A step whose lease we hold, with what it is about. `step` is as it stood before: its uncertainty is the past's.
+    """A step whose lease we hold, with its parcel. `step` is as it stood before: its uncertainty is the past's.
 
     `losses` counts a worker that died with it just now.
     """
 
     step: StepRow
-    order: OrderRow
     shipment: ShipmentRow | None
     token: str
     losses: int
@@ -134,13 +133,13 @@ def claim_next(session: Session, order_id: int, peer: str, lease_s: float) -> Cl
     found = session.execute(_NEXT_DUE, {"wanted_order": order_id, "wanted_peer": peer, "moment": now}).one_or_none()
     if found is None:
         return None
-    step, order, shipment = found
+    step, shipment = found
     lost = int(step.state == "running")
     token = secrets.token_hex(8)
     lease = {"wanted_step": step.id, "moment": now, "until": now + timedelta(seconds=lease_s), "token": token}
     if count_changed(session.execute(_TAKE_LEASE, {**lease, "lost": lost})) != 1:
         return None
-    return Claim(step, order, shipment, token, step.losses + lost)
+    return Claim(step, shipment, token, step.losses + lost)
 
 
 def finish(session: Session, step_id: int, token: str) -> bool:
@@ -179,8 +178,7 @@ _STANDING = select(StepRow).where(
     *(getattr(StepRow, name) == bindparam(name) for name in ("order_id", "parcel_no", "name", "peer"))
 )
 _NEXT_DUE = (
-    select(StepRow, OrderRow, ShipmentRow)
-    .join(OrderRow, OrderRow.id == StepRow.order_id)
+    select(StepRow, ShipmentRow)
     .outerjoin(ShipmentRow, ShipmentRow.id == StepRow.shipment_id)
     .where(
         StepRow.order_id == bindparam("wanted_order"),

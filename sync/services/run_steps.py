@@ -18,7 +18,7 @@ from mappings.errors import AuthError, PeerError, TransientError, UncertainError
 from sync import exceptions as desk
 from sync.clock import utc_now
 from sync.db.models import AttemptRow, StepRow
-from sync.db.orders import close_if_done, private_texts, read_order
+from sync.db.orders import close_if_done, private_texts, read_whole
 from sync.db.steps import Claim, StepBook, Wake, claim_next, finish, hold
 from sync.gateway import CallContext, PeerAway
 from sync.redaction import redact
@@ -107,12 +107,12 @@ def run_steps(rt: Runtime, order_id: int, peer: str) -> list[Wake]:
 def _claim(rt: Runtime, order_id: int, peer: str) -> Work | None:
     with rt.database.claiming() as session:
         claim = claim_next(session, order_id, peer, rt.settings.lease_s)
-        order = claim and read_order(session, claim.order, claim.step.parcel_no)
-    if claim is None or order is None:
-        return None
-    step, order_row = claim.step, claim.order
+        if claim is None:
+            return None
+        step = claim.step
+        order_row, order = read_whole(session, order_id, step.parcel_no)
     if claim.losses >= MAX_LOSSES:
-        _park_deadly(rt, claim)
+        _park_deadly(rt, claim, order.order_sn)
         return None
     return Work(
         step_id=step.id,
@@ -131,12 +131,12 @@ def _claim(rt: Runtime, order_id: int, peer: str) -> Work | None:
     )
 
 
-def _park_deadly(rt: Runtime, claim: Claim) -> None:
+def _park_deadly(rt: Runtime, claim: Claim, order_sn: str) -> None:
     message = f"Its worker was lost {claim.losses} times; look at the worker's log before you retry it."
     with rt.database.writing() as session:
         step = hold(session, claim.step.id, claim.token)
         if step is not None:
-            desk.park_step(session, step, f"{step.name}.worker_lost", message, claim.order.order_sn)
+            desk.park_step(session, step, f"{step.name}.worker_lost", message, order_sn)
 
 
 def _finish(rt: Runtime, book: StepBook, work: Work, performer: Performer, result: Any) -> bool:

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 
-from sqlalchemy import Update, select, update
+from sqlalchemy import Update, event, select, update
 
 from sync.clock import utc_now
-from sync.db.models import InboxRow, OrderRow, StepRow
+from sync.db.models import InboxRow, OrderLineRow, OrderRow, StepRow
+from sync.db.orders import read_whole
 from sync.db.steps import Wake, claim_next, hold
 from sync.services.apply_callback import MAX_TELLINGS
 from sync.services.poll_shop import poll_shop
@@ -177,3 +178,27 @@ def end_leases(house: House) -> None:
             .where(StepRow.state == "running")
             .values(lease_until=utc_now() - timedelta(seconds=1), enqueued_at=utc_now() - timedelta(seconds=60))
         )
+
+
+def test_an_edit_while_a_step_is_claimed_is_taken_whole_or_not_at_all(house: House) -> None:
+    """Nothing is locked then: an old total with new lines would be an order that nobody ever placed."""
+    wake = taken_in(house)
+    edits = iter(range(1, 1000))
+    is_editing = False
+
+    def edit(*_: object) -> None:
+        nonlocal is_editing
+        if is_editing:
+            return
+        is_editing, fen = True, 100 * next(edits)
+        with house.rt.database.writing() as session:
+            session.execute(update(OrderRow).where(OrderRow.id == wake.order_id).values(total_fen=fen))
+            session.execute(update(OrderLineRow).where(OrderLineRow.order_id == wake.order_id).values(price_fen=fen))
+        is_editing = False
+
+    with house.rt.database.claiming() as session:
+        event.listen(session.connection(), "before_cursor_execute", edit)
+        assert claim_next(session, wake.order_id, CARRIER, 60)
+        _, order = read_whole(session, wake.order_id)
+    assert next(edits) > 3, "an edit came before each statement"
+    assert {line.price_fen for line in order.lines} == {order.total_fen}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -12,6 +13,8 @@ from mappings.model import NumberChange
 from sync.clock import utc_now
 from sync.db.models import OrderRow, ShipmentRow, StepRow, WaybillAliasRow
 from sync.db.steps import StepBook, Wake
+from sync.sandbox.kdniao import SandboxKdniao
+from sync.sandbox.kdniao_rules import Refusal
 from sync.services.numbers import follow_changes
 from sync.services.parcels import adopt_shipped
 from sync.services.poll_shop import poll_shop
@@ -256,6 +259,43 @@ def test_a_refused_account_is_told_once_and_its_other_orders_wait_while_the_plat
     assert list(house.problems()) == ["kdniao.waybill.account_rejected"]
     (switch,) = house.rt.switchboard.read().switches.values()
     assert (switch.what, switch.actor) == (f"{CARRIER}/{courier}", "ecsync")
+    assert house.rt.door.ask(CARRIER) is None
+
+
+# --- a refused signature
+
+
+def test_a_wrong_key_is_told_once_parks_nothing_and_costs_no_order(house: House) -> None:
+    good, sandbox(house).app_key = sandbox(house).app_key, "another"
+    orders = house.seed(3)
+    house.poll()
+    assert list(house.problems()) == [f"{CARRIER}.refused"]
+    assert {house.step("book_waybill", order_sn).state for order_sn in orders} == {"owed"}
+    assert {house.step("push_order", order_sn).state for order_sn in orders} == {"done"}
+
+    sandbox(house).app_key = good
+    house.open_doors()
+    house.settle()
+
+    assert all(house.shipment(order_sn).waybill_no for order_sn in orders)
+    assert house.problems() == {}
+
+
+def test_an_order_whose_text_breaks_the_signature_parks_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned, *others = house.seed(3)
+    check = SandboxKdniao._check_envelope
+
+    def strict(kdniao: SandboxKdniao, form: Mapping[str, str], data: dict[str, Any] | None) -> None:
+        check(kdniao, form, data)
+        if form["RequestType"] == "1007" and poisoned in form["RequestData"]:
+            raise Refusal("102", "验证数据签名失败")
+
+    monkeypatch.setattr(SandboxKdniao, "_check_envelope", strict)
+    house.poll()
+
+    assert list(house.problems()) == ["kdniao.waybill.text_refused"]
+    assert house.step("book_waybill", poisoned).state == "parked"
+    assert all(house.shipment(order_sn).waybill_no for order_sn in others)
     assert house.rt.door.ask(CARRIER) is None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from mappings.carriers.kdniao import callback, cancel, pickup, recognise, subscribe, tracking, waybill
 from mappings.carriers.kdniao.settings import SPEC, KdniaoSettings
 from mappings.connector import Config, Spec
-from mappings.errors import DuplicateError
+from mappings.errors import DuplicateError, PeerError, PermanentError
 from mappings.events import Parcel
 from mappings.model import Callback, PickupBooking, PickupRequest, TrackingEvent, Waybill, WaybillRequest
 from mappings.wire import Exchange, HttpReply
@@ -25,7 +26,19 @@ class KdniaoCarrier:
     def book_waybill(self, request: WaybillRequest) -> Exchange[Waybill]:
         """Order one waybill (1007); KDNiao answers a repeat of the order code with the first waybill."""
         reply = yield waybill.order_call(request, self.settings)
-        return waybill.read_waybill(reply, request)
+        try:
+            return waybill.read_waybill(reply, request)
+        except PermanentError as refusal:
+            if refusal.code != waybill.SIGNATURE_REFUSED:
+                raise
+            raise (yield from self._clear_key(request.order_code, refusal)) from refusal
+
+    def _clear_key(self, order_code: str, refusal: PermanentError) -> Exchange[PeerError]:
+        """Ask a question in plain ASCII (2002). Where KDNiao refuses that signature too, the key is wrong for every
+        order; else it is this order's text, and the others must not wait for it."""
+        own_text = waybill.refused_text(refusal)
+        reply = yield replace(recognise.recognise_call(self.settings, waybill_no=order_code), after=own_text)
+        return waybill.refused_key(refusal) if recognise.refuses_signature(reply) else own_text
 
     def query_tracking(
         self, *, shipper_code: str, waybill_no: str, order_code: str, phone: str, asked_at: datetime

@@ -29,6 +29,13 @@ def recognise_call(settings: KdniaoSettings, *, waybill_no: str) -> HttpCall:
     return signed_call("recognise", "2002", data, settings.query_url, settings, changes_peer=False)
 
 
+def refuses_signature(reply: HttpReply) -> bool:
+    """Whether KDNiao refuses even the signature of this plain question. Raises what stands for no answer at all."""
+    check_status(reply, AREA, changes_peer=False)
+    data = read_json_object(reply, AREA, changes_peer=False)
+    return judge(text_of(data, "ResultCode"), text_of(data, "Reason")).code == "signature_refused"
+
+
 def read_recognised(reply: HttpReply, waybill_no: str) -> str:
     """The one company that it can be. Several or none are a person's: PermanentError `kdniao.recognise.ambiguous`,
     `.unknown`; so is one that our table does not hold."""

@@ -29,6 +29,7 @@ from mappings.model import (
 from mappings.wire import HttpCall, HttpReply, check_status, read_json_object, spellings, to_json
 
 AREA = "kdniao.waybill"
+SIGNATURE_REFUSED = f"{AREA}.signature_refused"
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=utf-8"}
 
 ORDER_CODE_LENGTH = 30
@@ -225,6 +226,21 @@ def read_waybill(reply: HttpReply, request: WaybillRequest) -> Waybill:
         estimated_delivery_at=read_time(data.get("EstimatedDeliveryTime")),
         sub_waybill_nos=_sub_waybills(data.get("SubOrders")),
     )
+
+
+def refused_key(refusal: PermanentError) -> AuthError:
+    """KDNiao's no to the signature of whatever we ask."""
+    message = "KDNiao refuses our signature: compare EBusinessID and AppKey with its console, of this environment"
+    return AuthError(SIGNATURE_REFUSED, message, peer_code=refusal.peer_code, peer_text=refusal.peer_text)
+
+
+def refused_text(refusal: PermanentError) -> PermanentError:
+    """KDNiao's no to the signature of one order, while it takes another."""
+    message = (
+        "KDNiao refuses the signature of this order alone, so it reads a sign of its text otherwise: take emoji and "
+        "odd signs out of names, address, goods and remark in the shop, then retry"
+    )
+    return PermanentError(f"{AREA}.text_refused", message, peer_code=refusal.peer_code, peer_text=refusal.peer_text)
 
 
 def _refused_account(request: WaybillRequest, code: str, reason: str) -> AuthError:

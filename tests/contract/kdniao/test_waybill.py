@@ -22,7 +22,7 @@ from mappings.errors import (
     UnmappedError,
 )
 from mappings.model import Consignee, OrderLine, Waybill
-from mappings.wire import HttpReply
+from mappings.wire import HttpCall, HttpReply
 from tests.contract.kdniao.cases import (
     APP_KEY,
     EBUSINESS_ID,
@@ -310,11 +310,46 @@ def test_a_repeat_without_the_number_is_a_duplicate_for_a_person(name: str) -> N
     assert caught.value.code == "kdniao.waybill.number_not_returned"
 
 
-def test_a_refused_signature_is_for_a_person() -> None:
-    with pytest.raises(PermanentError) as caught:
-        booked(reply_of(EXAMPLES["kdn-1007-resp-102-sign"]))
-    assert caught.value.code == "kdniao.waybill.signature_refused"
-    assert caught.value.peer_text == "验证数据签名失败"
+SIGNATURE = reply_of(EXAMPLES["kdn-1007-resp-102-sign"])
+BY_REASON = json_reply(Success=False, ResultCode="105", Reason="验证数据签名失败")
+
+
+def refused(first: HttpReply, second: HttpReply) -> tuple[list[HttpCall], PeerError]:
+    """What is asked in turn, and the error that comes of the two answers."""
+    exchange = carrier().book_waybill(a_request())
+    calls = [next(exchange), exchange.send(first)]
+    with pytest.raises(PeerError) as caught:
+        exchange.send(second)
+    return calls, caught.value
+
+
+@pytest.mark.parametrize("no", [SIGNATURE, BY_REASON])
+def test_a_signature_that_is_refused_for_a_plain_question_too_is_the_key(no: HttpReply) -> None:
+    calls, error = refused(no, SIGNATURE)
+    assert [call.operation for call in calls] == ["book_waybill", "recognise"]
+    assert parse_qs(calls[1].body.decode())["RequestData"][0].isascii()
+    assert not calls[1].changes_peer
+    assert (type(error), error.code, error.peer_is_well) == (AuthError, "kdniao.waybill.signature_refused", False)
+    assert error.peer_text == "验证数据签名失败"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json_reply(Success=True, Shippers=[{"ShipperCode": "ZTO"}]),
+        json_reply(Success=False, ResultCode="105", Reason="没有可用套餐"),
+        json_reply(Success=False, Reason="单号不正确"),
+    ],
+)
+def test_a_signature_that_is_refused_for_one_order_is_for_a_person(answer: HttpReply) -> None:
+    calls, error = refused(SIGNATURE, answer)
+    assert (type(error), error.code) == (PermanentError, "kdniao.waybill.text_refused")
+    assert calls[1].after is error, "that is what the first answer is recorded as"
+
+
+def test_a_plain_question_that_stays_unanswered_decides_nothing() -> None:
+    _, error = refused(SIGNATURE, HttpReply(502, {}, b"<html>"))
+    assert isinstance(error, TransientError)
 
 
 @pytest.mark.parametrize("name", ["kdn-1007-resp-105-unknown", "kdn-1147-resp-fail", "kdn-gateway-html-502"])
@@ -370,7 +405,6 @@ def test_a_code_nobody_mapped_goes_to_a_person_with_the_line_to_add() -> None:
         ("收件人手机号不正确", PermanentError, "phone_rejected"),
         ("月结账号错误", AuthError, "account_rejected"),
         ("该网点未开通", PermanentError, "branch_rejected"),
-        ("验证数据签名失败", PermanentError, "signature_refused"),
     ],
 )
 def test_the_reason_decides_what_an_other_error_is(reason: str, error: type[PeerError], code: str) -> None:

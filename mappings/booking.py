@@ -32,6 +32,15 @@ def demand_text(text: str, what: str, whose: str, *, carrier: str, area: str) ->
     return words
 
 
+def text_refused(area: str, *, carrier: str, peer_code: str, peer_text: str = "") -> PermanentError:
+    """The carrier's no to the signature of one order while it takes another: the others must not wait for it."""
+    message = (
+        f"{carrier} refuses the signature of this order alone, so it reads a sign of its text otherwise: take emoji "
+        "and odd signs out of names, address, goods and remark in the shop, then retry"
+    )
+    return PermanentError(f"{area}.text_refused", message, peer_code=peer_code, peer_text=peer_text)
+
+
 def phone_fields(phone: str, side: str, *, area: str, mobile: str = "mobile", tel: str = "tel") -> dict[str, str]:
     """A mobile number under the name `mobile`, anything else under `tel`. Raises PermanentError `<area>.phone_missing`.
 

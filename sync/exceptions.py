@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from sync.clock import utc_now
 from sync.db.models import AuditRow, ExceptionGroupRow, ExceptionRow, InboxRow, OrderRow, PeerRow, StepRow
-from sync.db.session import insert_into
+from sync.db.session import insert_new
 
 MAX_RESUMES = 3
 """How often a step parked during an outage goes on by itself; after that a person looks at it."""
@@ -76,8 +76,7 @@ def _group(session: Session, cause: Cause, now: datetime) -> ExceptionGroupRow:
 def _add_group(session: Session, cause: Cause, now: datetime) -> ExceptionGroupRow:
     """Two workers may meet the first case of a cause at once; the second then finds the first one's group."""
     values = {"code": cause.code, "peer": cause.peer, "state": "new", "first_seen_at": now, "last_seen_at": now}
-    insert = insert_into(session.get_bind().dialect.name, ExceptionGroupRow)
-    session.execute(insert.values(**values).on_conflict_do_nothing())
+    session.execute(insert_new(session.get_bind().dialect.name, ExceptionGroupRow), values)
     return session.execute(
         select(ExceptionGroupRow).where(ExceptionGroupRow.code == cause.code, ExceptionGroupRow.peer == cause.peer)
     ).scalar_one()

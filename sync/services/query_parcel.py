@@ -22,7 +22,7 @@ from sync.clock import utc_now
 from sync.db.cursors import set_cursor
 from sync.db.models import CursorRow, OrderRow, ShipmentRow
 from sync.db.orders import set_status
-from sync.db.session import insert_into
+from sync.db.session import insert_new
 from sync.db.steps import StepBook
 from sync.gateway import PeerAway
 from sync.runtime import Runtime
@@ -109,8 +109,8 @@ def turns_left(session: Session, peer: str, queries_a_day: int) -> int:
 
 def _read_mark(session: Session, peer: str) -> datetime | None:
     """The account's mark, locked: workers take their turns one after the other."""
-    first = insert_into(session.get_bind().dialect.name, CursorRow).on_conflict_do_nothing()
-    session.execute(first.values(name=_cursor(peer), value="", at=utc_now()))
+    first = insert_new(session.get_bind().dialect.name, CursorRow)
+    session.execute(first, {"name": _cursor(peer), "value": "", "at": utc_now()})
     text = session.execute(
         select(CursorRow.value).where(CursorRow.name == _cursor(peer)).with_for_update()
     ).scalar_one()

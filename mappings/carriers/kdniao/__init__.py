@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
+from mappings.booking import text_refused
 from mappings.carriers.kdniao import callback, cancel, pickup, recognise, subscribe, tracking, waybill
 from mappings.carriers.kdniao.settings import SPEC, KdniaoSettings
 from mappings.connector import Config, Spec
@@ -36,7 +37,9 @@ class KdniaoCarrier:
     def _clear_key(self, order_code: str, refusal: PermanentError) -> Exchange[PeerError]:
         """Ask a question in plain ASCII (2002). Where KDNiao refuses that signature too, the key is wrong for every
         order; else it is this order's text, and the others must not wait for it."""
-        own_text = waybill.refused_text(refusal)
+        own_text = text_refused(
+            waybill.AREA, carrier="KDNiao", peer_code=refusal.peer_code, peer_text=refusal.peer_text
+        )
         reply = yield replace(recognise.recognise_call(self.settings, waybill_no=order_code), after=own_text)
         return waybill.refused_key(refusal) if recognise.refuses_signature(reply) else own_text
 

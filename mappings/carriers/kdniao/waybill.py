@@ -234,15 +234,6 @@ def refused_key(refusal: PermanentError) -> AuthError:
     return AuthError(SIGNATURE_REFUSED, message, peer_code=refusal.peer_code, peer_text=refusal.peer_text)
 
 
-def refused_text(refusal: PermanentError) -> PermanentError:
-    """KDNiao's no to the signature of one order, while it takes another."""
-    message = (
-        "KDNiao refuses the signature of this order alone, so it reads a sign of its text otherwise: take emoji and "
-        "odd signs out of names, address, goods and remark in the shop, then retry"
-    )
-    return PermanentError(f"{AREA}.text_refused", message, peer_code=refusal.peer_code, peer_text=refusal.peer_text)
-
-
 def _refused_account(request: WaybillRequest, code: str, reason: str) -> AuthError:
     """The courier company's no to its account: every further order with it would be refused, no other."""
     message = "The courier company refuses our account with it: correct it in the settings, restart, then retry"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from mappings.address import clean_text, complete_region
-from mappings.booking import check_order_code, demand_text, phone_fields
+from mappings.booking import check_order_code, demand_text, phone_fields, text_refused
 from mappings.carriers.sf.results import BOOKING as AREA
 from mappings.carriers.sf.service import Answer, read_answer, service_call
 from mappings.carriers.sf.settings import SfSettings
@@ -55,12 +55,7 @@ def book(request: WaybillRequest, settings: SfSettings) -> Exchange[Waybill]:
 def _clear_check_word(request: WaybillRequest, settings: SfSettings) -> Exchange[PermanentError]:
     """Ask for the order in plain ASCII. Where SF takes that signature, it is this order's text, and the other orders
     must not wait for it. Raises what SF says of the check word."""
-    own_text = PermanentError(
-        f"{AREA}.text_refused",
-        "SF refuses the signature of this order alone, so it reads a sign of its text otherwise: take emoji and odd "
-        "signs out of names, address, goods and remark in the shop, then retry",
-        peer_code="A1006",
-    )
+    own_text = text_refused(AREA, carrier="SF", peer_code="A1006")
     reply = yield replace(search_call(request.order_code, settings), after=own_text)
     read_answer(reply, AREA)
     return own_text

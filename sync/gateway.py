@@ -106,7 +106,8 @@ class Gateway:
                 call = pending.answer(exchange) if pending else next(exchange)
             except StopIteration as end:
                 self._close(peer, pending, context, pending.error if pending else None)
-                return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped here
+                result: T = end.value
+                return result
             except PeerError as error:
                 self._close(peer, pending, context, error)
                 raise
@@ -169,7 +170,8 @@ class Gateway:
                 else:
                     call = exchange.send(reply)
         except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # a generator's return value is untyped here
+            result: T = end.value
+            return result
         except PeerError as error:
             _redact_error(error, (), secrets)
             raise

@@ -64,7 +64,7 @@ class SandboxJushuitan(Peer):
 
     app_key: str = "sandbox-jst-key"
     app_secret: str = "sandbox-jst-secret"  # noqa: S105 - opens nothing but the sandbox
-    access_token: str = "sandbox-jst-token"  # noqa: S105
+    access_token: str = "sandbox-jst-token"  # noqa: S105 - as that
     refresh_token: str = ""
     shop_id: int = 10406394
     unknown_skus: frozenset[str] = frozenset()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mappings.errors import PermanentError
+from mappings.wire import HttpReply
 from tests.contract.erps.hands import erp_order, failure, run, said
 from tests.contract.erps.kingdee.talk import CHECKED, body, done, kingdee, numbers, refusal, verbs
 
@@ -37,11 +38,11 @@ def test_materials_and_the_customer_are_looked_for_and_then_the_order_is_saved()
     ],
 )
 def test_an_order_with_a_number_that_kingdee_does_not_know_is_never_sent(
-    known: list[object], code: str, named: str
+    known: list[HttpReply], code: str, named: str
 ) -> None:
     others = [replace(LINE, shop_line_id=sku, sku=sku, price_fen=0) for sku in ("TEA", "CUP")]
 
-    error = failure(kingdee().create(erp_order(LINE, *others)), *known)  # type: ignore[arg-type]
+    error = failure(kingdee().create(erp_order(LINE, *others)), *known)
 
     assert (type(error), error.code) == (PermanentError, f"kingdee.order.{code}")
     assert f" {named} that is" in error.message
